@@ -1,0 +1,101 @@
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+
+	"github.com/regctl/regctl/pkg/compose"
+	"github.com/regctl/regctl/pkg/durable"
+)
+
+// journal lets an unfinished init be taken back, by itself when it fails and by
+// the next one when it was killed. It is written before anything it lists
+// exists, and regctl.yaml is the last file that init writes: a journal beside
+// that file belongs to an init that was done.
+type journal struct {
+	layout compose.Layout
+
+	// Created lists, relative to the deployment directory, what was not there
+	// before: files and whole directories.
+	Created []string `json:"created"`
+	// Moved maps what was there before to where it was moved.
+	Moved map[string]string `json:"moved,omitempty"`
+}
+
+const journalFile = compose.StateDir + "/init.json"
+
+// begin writes the journal: created are the names that init is going to make,
+// those that exist are left out; moved are files to be moved away first.
+func begin(l compose.Layout, created []string, moved map[string]string) (*journal, error) {
+	j := &journal{layout: l, Moved: moved}
+	for _, name := range created {
+		_, gone := moved[name]
+		if _, err := os.Lstat(l.Path(name)); errors.Is(err, fs.ErrNotExist) || gone {
+			j.Created = append(j.Created, name)
+		} else if err != nil {
+			return nil, err
+		}
+	}
+	data, err := json.MarshalIndent(j, "", "  ")
+	if err != nil {
+		return nil, err
+	}
+	if err := durable.WriteFile(l.Path(journalFile), data, 0o600); err != nil {
+		return nil, err
+	}
+	for _, from := range sortedKeys(moved) {
+		if err := durable.Rename(l.Path(from), l.Path(moved[from])); err != nil {
+			return j, err
+		}
+	}
+	return j, nil
+}
+
+// unfinished returns the journal of an init that was killed, or nil.
+func unfinished(l compose.Layout) (*journal, error) {
+	data, err := os.ReadFile(l.Path(journalFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	j := &journal{layout: l}
+	if err := json.Unmarshal(data, j); err != nil {
+		return nil, fmt.Errorf("%s: %w", l.Path(journalFile), err)
+	}
+	return j, nil
+}
+
+// undo takes back what was made and moves back what was moved away.
+func (j *journal) undo() error {
+	var errs []error
+	for _, name := range slices.Backward(j.Created) {
+		errs = append(errs, os.RemoveAll(j.layout.Path(name)))
+	}
+	for from, to := range j.Moved {
+		if _, err := os.Lstat(j.layout.Path(to)); err == nil {
+			errs = append(errs, durable.Rename(j.layout.Path(to), j.layout.Path(from)))
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	return j.done()
+}
+
+// done removes the journal.
+func (j *journal) done() error { return os.Remove(j.layout.Path(journalFile)) }
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}

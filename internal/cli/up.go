@@ -1,0 +1,147 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/regctl/regctl/pkg/compose"
+	"github.com/regctl/regctl/pkg/config"
+)
+
+type upOptions struct {
+	timeout time.Duration
+	force   bool
+}
+
+func newUpCommand(a *App) *cobra.Command {
+	var o upOptions
+	c := &cobra.Command{
+		Use:   "up",
+		Short: "Start the registry, or bring a running one up to date",
+		Long: `Render what is out of date, check images and ports, start the stack with Docker
+Compose and wait until the registry answers through the front door.
+
+On a stack that runs and is up to date it changes nothing.`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.runUp(cmd.Context(), o) },
+	}
+	c.Flags().DurationVar(&o.timeout, "timeout", 2*time.Minute, "how long to wait for the registry to answer")
+	c.Flags().BoolVar(&o.force, "force", false, "replace rendered files that were edited by hand; each is kept beside as NAME.edited")
+	return c
+}
+
+// upResult is the stack after up.
+type upResult struct {
+	URL     string   `json:"url"`
+	Host    string   `json:"host"`
+	Dir     string   `json:"dir"`
+	Changed bool     `json:"changed"`  // false: it ran already, as it should
+	DryRun  bool     `json:"dry_run"`  // nothing was done
+	Plan    []string `json:"plan"`     // what was (or would be) done
+	Users   []string `json:"users"`    // who may log in
+	CA      string   `json:"ca"`       // the file that clients have to trust, "" for none
+	Millis  int64    `json:"duration"` // ms
+
+	trust string
+}
+
+func (r upResult) Text(w io.Writer) {
+	if r.DryRun {
+		if len(r.Plan) == 0 {
+			fmt.Fprintln(w, "nothing to do")
+		}
+		for _, line := range r.Plan {
+			fmt.Fprintf(w, "would %s\n", line)
+		}
+		return
+	}
+	state := "is up"
+	if !r.Changed {
+		state = "is up already"
+	}
+	fmt.Fprintf(w, "%s %s\n", r.URL, state)
+	user := "NAME"
+	if len(r.Users) > 0 {
+		user = r.Users[0]
+		fmt.Fprintf(w, "users: %s\n", strings.Join(r.Users, ", "))
+	} else {
+		fmt.Fprintf(w, "users: none yet; regctl user add NAME%s\n", dirFlag(r.Dir))
+	}
+	if r.Changed && r.trust != "" {
+		fmt.Fprint(w, r.trust)
+	}
+	fmt.Fprintf(w, "\nnext:\n  docker login -u %s %s\n  docker tag IMAGE %s/IMAGE\n  docker push %s/IMAGE\n", user, r.Host, r.Host, r.Host)
+}
+
+func (a *App) runUp(ctx context.Context, o upOptions) error {
+	began := a.Now()
+	d, err := a.open()
+	if err != nil {
+		return err
+	}
+	s := &start{app: a, d: d, opts: o}
+	if !a.dryRun {
+		held, err := lockDeployment(ctx, d.Layout, "up")
+		if err != nil {
+			return err
+		}
+		defer held.Release()
+	}
+	if err := s.prepare(ctx); err != nil {
+		return err
+	}
+	defer s.close()
+	res := upResult{URL: d.cfg.URL(), Host: d.cfg.Host(), Dir: d.Dir, DryRun: a.dryRun, Plan: s.plan, Users: s.userNames()}
+	if res.Plan == nil {
+		res.Plan = []string{}
+	}
+	if !a.dryRun {
+		if err := s.run(ctx); err != nil {
+			return err
+		}
+		res.Changed = len(s.plan) > 0
+	}
+	if d.cfg.TLS.Mode == config.ModeSelfSigned {
+		res.CA = d.localCA().CertPath()
+		res.trust = trustText(d.cfg, res.CA)
+	}
+	res.Millis = a.Now().Sub(began).Milliseconds()
+	return a.ui.Result(res)
+}
+
+// trustText tells how clients come to trust the local CA.
+func trustText(cfg *config.Config, ca string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "\nIts certificate is signed by a CA of its own. On each client, as root, with %s copied there:\n", ca)
+	host := cfg.Host()
+	if cfg.Domain == "localhost" {
+		fmt.Fprintln(&b, "  docker      nothing to do on this host: it takes localhost as it is")
+	} else {
+		fmt.Fprintf(&b, "  docker      install -Dm644 ca.pem /etc/docker/certs.d/%s/ca.crt\n", host)
+	}
+	fmt.Fprintf(&b, "  podman      install -Dm644 ca.pem /etc/containers/certs.d/%s/ca.crt   (skopeo, buildah too)\n", host)
+	fmt.Fprintf(&b, "  containerd  install -Dm644 ca.pem /etc/containerd/certs.d/%s/ca.crt, and beside it hosts.toml:\n", host)
+	fmt.Fprintf(&b, "              server = %q\n              [host.%q]\n                ca = \"/etc/containerd/certs.d/%s/ca.crt\"\n", cfg.URL(), cfg.URL(), host)
+	return b.String()
+}
+
+// userNames lists who may log in; the order is the file's.
+func (s *start) userNames() []string {
+	names := []string{}
+	list, _, err := s.d.users().List()
+	if err != nil {
+		return names // prepare has dealt with a missing file
+	}
+	for _, u := range list {
+		names = append(names, u.Name)
+	}
+	return names
+}
+
+// serviceOrder is the order in which services are looked at and shown.
+var serviceOrder = []string{compose.ServiceRegistry, compose.ServiceNginx}

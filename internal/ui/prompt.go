@@ -1,0 +1,62 @@
+package ui
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"golang.org/x/term"
+)
+
+// IsTerminal tells whether a stream is a terminal.
+func IsTerminal(stream any) bool {
+	f, ok := stream.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// ErrNoAnswer says that a question could not be asked, or was answered no.
+var ErrNoAnswer = errors.New("not confirmed")
+
+// Confirm asks a yes-or-no question on the terminal; only "y" or "yes" is yes.
+// Without a terminal the answer is no.
+func (u *UI) Confirm(in io.Reader, question string) bool {
+	if !IsTerminal(in) {
+		return false
+	}
+	fmt.Fprintf(u.Err, "%s [y/N] ", question)
+	line, _ := bufio.NewReader(in).ReadString('\n')
+	switch strings.ToLower(strings.TrimSpace(line)) {
+	case "y", "yes":
+		return true
+	}
+	return false
+}
+
+// maxPassword bounds what is read as a password; anything near it is a mistake
+// such as a file piped in, and is refused later for its length.
+const maxPassword = 4096
+
+// ReadPassword reads a password: from a terminal without echo, otherwise all of
+// in less one line end, so that both `echo` and `printf` give the same.
+func (u *UI) ReadPassword(in io.Reader) ([]byte, error) {
+	if IsTerminal(in) {
+		fmt.Fprint(u.Err, "password: ")
+		p, err := term.ReadPassword(int(in.(*os.File).Fd()))
+		fmt.Fprintln(u.Err)
+		return p, err
+	}
+	p, err := io.ReadAll(io.LimitReader(in, maxPassword))
+	if err != nil {
+		return nil, err
+	}
+	if n := len(p); n > 0 && p[n-1] == '\n' {
+		p = p[:n-1]
+		if n := len(p); n > 0 && p[n-1] == '\r' {
+			p = p[:n-1]
+		}
+	}
+	return p, nil
+}

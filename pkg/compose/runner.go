@@ -1,0 +1,131 @@
+package compose
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/regctl/regctl/pkg/advice"
+)
+
+// ErrNoCompose says that Docker Compose v2 or later is not installed.
+var ErrNoCompose = errors.New("docker compose (version 2 or later) is missing")
+
+// versionTimeout bounds the question for Compose's version: a hanging docker
+// command must not hang regctl.
+const versionTimeout = 15 * time.Second
+
+// Runner calls Docker Compose on one deployment.
+type Runner struct {
+	layout  Layout
+	project string
+	command []string // the words before the flags: docker compose, or docker-compose
+	Version string
+}
+
+// FindCompose finds Docker Compose: the plugin `docker compose` or, failing
+// that, a docker-compose that is at least version 2. The error wraps
+// ErrNoCompose.
+func FindCompose(ctx context.Context, l Layout, project string) (*Runner, error) {
+	old := ""
+	for _, command := range [][]string{{"docker", "compose"}, {"docker-compose"}} {
+		version, err := composeVersion(ctx, command)
+		if err != nil {
+			if ctx.Err() != nil {
+				return nil, ctx.Err()
+			}
+			continue
+		}
+		if major, _, _ := strings.Cut(version, "."); atoi(major) < 2 {
+			old = fmt.Sprintf("%s is version %s", strings.Join(command, " "), version)
+			continue
+		}
+		return &Runner{layout: l, project: project, command: command, Version: version}, nil
+	}
+	err := ErrNoCompose
+	if old != "" {
+		err = fmt.Errorf("%w: %s", ErrNoCompose, old)
+	}
+	return nil, advice.With(err, "install it: apt-get install docker-compose-plugin (Docker's packages), docker-compose-v2 (Ubuntu) or docker-compose (Debian 13 or later)")
+}
+
+func composeVersion(ctx context.Context, command []string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, versionTimeout)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, command[0], append(command[1:], "version", "--short")...)
+	cmd.WaitDelay = time.Second
+	out, err := cmd.Output()
+	return strings.TrimPrefix(strings.TrimSpace(string(out)), "v"), err
+}
+
+func atoi(s string) int {
+	n, _ := strconv.Atoi(s)
+	return n
+}
+
+// Args gives the full command line for a Compose command, for a person to read
+// or to type.
+func (r *Runner) Args(args ...string) []string {
+	out := append([]string{}, r.command...)
+	// Without a terminal Compose prints plain lines by itself.
+	out = append(out, "--project-directory", r.layout.Dir, "-p", r.project, "-f", r.layout.Path(ComposeFile))
+	// With -f, Compose no longer looks for the override by itself.
+	if override, err := r.layout.override(); err == nil && override != nil {
+		out = append(out, "-f", override[0])
+	}
+	return append(out, args...)
+}
+
+// Run runs a Compose command. Its output goes to out as it comes; the error of
+// a failure carries the last lines of what it said.
+func (r *Runner) Run(ctx context.Context, out io.Writer, args ...string) error {
+	argv := r.Args(args...)
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	cmd.Dir = r.layout.Dir
+	said := &tail{max: 4 << 10}
+	w := io.MultiWriter(out, said)
+	cmd.Stdout, cmd.Stderr = w, w
+	// Its own process group: a Ctrl-C at the terminal reaches regctl alone, which
+	// then asks Compose to stop, once, and waits for it.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = 20 * time.Second
+	err := cmd.Run()
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err != nil {
+		return fmt.Errorf("docker compose %s: %w%s", args[0], err, said.text())
+	}
+	return nil
+}
+
+// tail keeps the last max bytes written to it.
+type tail struct {
+	max int
+	buf []byte
+}
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.buf = append(t.buf, p...)
+	if over := len(t.buf) - t.max; over > 0 {
+		t.buf = t.buf[over:]
+	}
+	return len(p), nil
+}
+
+func (t *tail) text() string {
+	lines := bytes.Split(bytes.TrimSpace(t.buf), []byte("\n"))
+	last := bytes.TrimSpace(lines[len(lines)-1])
+	if len(last) == 0 {
+		return ""
+	}
+	return ": " + string(last)
+}

@@ -1,0 +1,98 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/filters"
+	"github.com/docker/docker/api/types/mount"
+)
+
+// labelOnce marks one-off containers, so that what a crash leaves behind can be
+// found and removed.
+const labelOnce = "io.regctl.once"
+
+// Once describes a container that runs one command and is removed.
+type Once struct {
+	Project string // the stack it works for
+	Image   string
+	Command []string          // entrypoint and arguments
+	Binds   map[string]string // host directory to path inside, read-only
+	Tmpfs   []string
+	CapAdd  []string // everything else is dropped
+}
+
+// RunOnce runs a container without network, with a read-only root file system
+// and no capability but those asked for, waits for its end and returns its exit
+// status and its output. The container is removed whatever happens; one that an
+// earlier, killed run left behind is swept first.
+func (c *Client) RunOnce(ctx context.Context, o Once) (status int, out string, err error) {
+	if err := c.sweepOnce(ctx, o.Project); err != nil {
+		return 0, "", err
+	}
+	conf := &container.Config{
+		Image:      o.Image,
+		Entrypoint: o.Command[:1],
+		Cmd:        o.Command[1:],
+		Labels:     map[string]string{labelOnce: o.Project},
+		// A health check of the image would only start processes.
+		Healthcheck: &container.HealthConfig{Test: []string{"NONE"}},
+	}
+	host := &container.HostConfig{
+		NetworkMode:    "none",
+		ReadonlyRootfs: true,
+		CapDrop:        []string{"ALL"},
+		CapAdd:         o.CapAdd,
+		SecurityOpt:    []string{"no-new-privileges:true"},
+		Tmpfs:          map[string]string{},
+	}
+	for _, path := range o.Tmpfs {
+		host.Tmpfs[path] = "size=64m"
+	}
+	for source, target := range o.Binds {
+		host.Mounts = append(host.Mounts, mount.Mount{Type: mount.TypeBind, Source: source, Target: target, ReadOnly: true})
+	}
+	created, err := c.api.ContainerCreate(ctx, conf, host, nil, nil, "")
+	if err != nil {
+		return 0, "", err
+	}
+	defer c.removeOnce(created.ID)
+	waiting, failed := c.api.ContainerWait(ctx, created.ID, container.WaitConditionNextExit)
+	if err := c.api.ContainerStart(ctx, created.ID, container.StartOptions{}); err != nil {
+		return 0, "", err
+	}
+	select {
+	case w := <-waiting:
+		status = int(w.StatusCode)
+	case err := <-failed:
+		return 0, "", fmt.Errorf("waiting for %v: %w", o.Command[0], err)
+	}
+	out, err = c.LastLines(ctx, created.ID, "200")
+	return status, out, err
+}
+
+// removeOnce removes a one-off container even when the caller's context ended.
+func (c *Client) removeOnce(id string) {
+	ctx, cancel := context.WithTimeout(context.Background(), queryTimeout)
+	defer cancel()
+	// A failure leaves a labelled container, which the next run sweeps.
+	_ = c.api.ContainerRemove(ctx, id, container.RemoveOptions{Force: true, RemoveVolumes: true})
+}
+
+// sweepOnce removes one-off containers of the project that no run can still be
+// waiting for: they ended, or are older than any run takes.
+func (c *Client) sweepOnce(ctx context.Context, project string) error {
+	found, err := c.api.ContainerList(ctx, container.ListOptions{All: true,
+		Filters: filters.NewArgs(filters.Arg("label", labelOnce+"="+project))})
+	if err != nil {
+		return err
+	}
+	for _, f := range found {
+		if f.State != "running" || time.Since(time.Unix(f.Created, 0)) > time.Hour {
+			c.removeOnce(f.ID)
+		}
+	}
+	return nil
+}

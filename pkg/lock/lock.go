@@ -1,0 +1,93 @@
+// Package lock keeps two runs of regctl from changing one deployment at once.
+//
+// The lock is an flock(2) on a file, so the kernel drops it when its holder
+// ends, however that ends: there is no stale lock to break by hand. The file's
+// content (pid, command, start) only tells a person who holds it.
+package lock
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/gofrs/flock"
+)
+
+// poll is how often a waiting caller tries again.
+const poll = 20 * time.Millisecond
+
+// Holder says who holds a lock.
+type Holder struct {
+	PID     int       `json:"pid"`
+	Command string    `json:"command"`
+	Started time.Time `json:"started"`
+}
+
+// HeldError says that another process holds the lock.
+type HeldError struct {
+	Path   string
+	Holder Holder // zero when the holder has not yet written who it is
+}
+
+func (e *HeldError) Error() string {
+	if e.Holder.PID == 0 {
+		return fmt.Sprintf("%s is locked by another regctl", e.Path)
+	}
+	return fmt.Sprintf("another regctl is at work here: %q, pid %d, since %s",
+		e.Holder.Command, e.Holder.PID, time.Since(e.Holder.Started).Round(time.Second))
+}
+
+// Lock is a held lock.
+type Lock struct{ f *flock.Flock }
+
+// Acquire takes the lock in the file at path, creating the file (mode 0600) but
+// not its directory. command is what the holder is doing, for whoever meets the
+// lock; it must not carry secrets. While another holds it, Acquire waits up to
+// wait and then returns a *HeldError.
+func Acquire(ctx context.Context, path, command string, wait time.Duration) (*Lock, error) {
+	f := flock.New(path, flock.SetPermissions(0o600), flock.SetFlag(os.O_CREATE|os.O_RDWR))
+	deadline := time.Now().Add(wait)
+	for {
+		ok, err := f.TryLock()
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			break
+		}
+		if time.Now().After(deadline) {
+			f.Close()
+			return nil, &HeldError{Path: path, Holder: read(path)}
+		}
+		select {
+		case <-ctx.Done():
+			f.Close()
+			return nil, ctx.Err()
+		case <-time.After(poll):
+		}
+	}
+	who, err := json.Marshal(Holder{PID: os.Getpid(), Command: command, Started: time.Now().UTC().Truncate(time.Second)})
+	if err == nil {
+		// In place, not by rename: the lock is on this inode.
+		err = os.WriteFile(path, append(who, '\n'), 0o600)
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return &Lock{f}, nil
+}
+
+// Release gives the lock up. The file stays: removing it would let a third
+// process lock a new file of that name while a second still waits on the old.
+func (l *Lock) Release() error { return l.f.Close() }
+
+func read(path string) (h Holder) {
+	data, err := os.ReadFile(path)
+	if err == nil && json.Unmarshal(data, &h) != nil {
+		return Holder{}
+	}
+	return h
+}
