@@ -68,15 +68,6 @@ func (a *App) Run(ctx context.Context) int {
 	return a.report(ctx, err)
 }
 
-// confirm asks before something that cannot be taken back. --yes answers it;
-// without a terminal it is refused.
-func (a *App) confirm(question string) error {
-	if a.yes || a.ui.Confirm(a.In, question) {
-		return nil
-	}
-	return errNotConfirmed
-}
-
 // layout finds the deployment directory: --dir, $REGCTL_DIR, the working
 // directory if it holds regctl.yaml, else /opt/registry. A link to a directory
 // is followed once, here, so that every name below it is a real one.

@@ -48,11 +48,9 @@ var (
 	// errProblems ends a command that did its work and printed it, but met
 	// something that needs a person. Nothing more is printed.
 	errProblems = errors.New("problems that need a person")
-	// errDown ends a command that printed what it could although something
+	// errOutsideShown ends a command that printed what it could although something
 	// outside is missing.
 	errOutsideShown = errors.New("something outside is missing")
-
-	errNotConfirmed = advice.With(errors.New("not confirmed, nothing was changed"), "add --yes to answer yes")
 )
 
 // status is the one table from an error to an exit status.

@@ -2,8 +2,6 @@ package cli
 
 import (
 	"github.com/spf13/cobra"
-
-	"github.com/regctl/regctl/internal/ui"
 )
 
 // NewRoot builds the whole command tree. It touches nothing outside: documents
@@ -98,6 +96,3 @@ func group(use, short string, subs ...*cobra.Command) *cobra.Command {
 	c.AddCommand(subs...)
 	return c
 }
-
-// text makes a Result of a type that only has lines to show.
-var _ ui.Result = versionInfo{}

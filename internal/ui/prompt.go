@@ -1,12 +1,9 @@
 package ui
 
 import (
-	"bufio"
-	"errors"
 	"fmt"
 	"io"
 	"os"
-	"strings"
 
 	"golang.org/x/term"
 )
@@ -15,24 +12,6 @@ import (
 func IsTerminal(stream any) bool {
 	f, ok := stream.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
-}
-
-// ErrNoAnswer says that a question could not be asked, or was answered no.
-var ErrNoAnswer = errors.New("not confirmed")
-
-// Confirm asks a yes-or-no question on the terminal; only "y" or "yes" is yes.
-// Without a terminal the answer is no.
-func (u *UI) Confirm(in io.Reader, question string) bool {
-	if !IsTerminal(in) {
-		return false
-	}
-	fmt.Fprintf(u.Err, "%s [y/N] ", question)
-	line, _ := bufio.NewReader(in).ReadString('\n')
-	switch strings.ToLower(strings.TrimSpace(line)) {
-	case "y", "yes":
-		return true
-	}
-	return false
 }
 
 // maxPassword bounds what is read as a password; anything near it is a mistake

@@ -27,7 +27,7 @@ type Door struct {
 
 // Errors that tell how far a knock came.
 var (
-	ErrNoRegistry = errors.New("Nginx answers, but not the registry behind it")
+	ErrNoRegistry = errors.New("the registry behind Nginx does not answer")
 	ErrOpen       = errors.New("the registry asks for no password")
 	ErrStranger   = errors.New("something else answers on the port")
 )

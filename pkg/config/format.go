@@ -1,0 +1,153 @@
+package config
+
+import (
+	"fmt"
+	"net/mail"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"strings"
+)
+
+// maxImageName leaves room for the docker.io/library/ that Docker puts before a
+// name in its limit of 255.
+const maxImageName = 235
+
+// maxProject keeps container names, project-service-number, within the 63
+// characters of a DNS label for the usual services.
+const maxProject = 63
+
+// format is a check of text that is not empty.
+type format struct {
+	// check says what is wrong, "" for nothing.
+	check func(text string) string
+	// pattern goes into the JSON schema: it accepts all that check accepts,
+	// and maybe more. "" for none.
+	pattern string
+}
+
+// formatNamed returns the format that a field's tag names.
+func formatNamed(name string) format {
+	switch name {
+	case "project":
+		return format{checkProject, projectPattern}
+	case "host":
+		return format{checkHost, `^[0-9a-z.:-]+$`}
+	case "ip":
+		return format{checkIP, `^[0-9a-f.:]+$`}
+	case "email":
+		return format{checkEmail, `^[^@ ]+@[^@ ]+$`}
+	case "https-url":
+		return format{checkHTTPSURL, `^https://`}
+	case "path":
+		return format{checkPath, `[^/]$`}
+	case "image":
+		return format{checkImage, imagePattern}
+	default:
+		panic("config: no format named " + name)
+	}
+}
+
+const projectPattern = `^[a-z0-9][a-z0-9_-]{0,62}$`
+
+var projectName = regexp.MustCompile(projectPattern)
+
+func checkProject(text string) string {
+	if projectName.MatchString(text) {
+		return ""
+	}
+	return fmt.Sprintf("has to be 1 to %d of a-z, 0-9, _ and -, the first a letter or digit, such as %q", maxProject, ProjectName(text))
+}
+
+func checkIP(text string) string {
+	addr, err := netip.ParseAddr(text)
+	switch {
+	case err != nil:
+		return "has to be an IP address, without port or brackets"
+	case addr.Zone() != "" || addr.Is4In6() || addr.IsMulticast():
+		return "is an IP address of a kind that cannot be used here"
+	case addr.String() != text:
+		return fmt.Sprintf("has to be written %q", addr)
+	}
+	return ""
+}
+
+func checkEmail(text string) string {
+	parsed, err := mail.ParseAddress(text)
+	if err != nil || parsed.Address != text || !isASCII(text) {
+		return "has to be an e-mail address such as admin@example.com, without a name"
+	}
+	return ""
+}
+
+// checkHTTPSURL does not repeat the text, which may hold a password.
+func checkHTTPSURL(text string) string {
+	parsed, err := url.Parse(text)
+	switch {
+	case err != nil || !strings.HasPrefix(text, "https://") || parsed.Hostname() == "" || strings.Contains(text, " "):
+		return "has to be a URL that starts with https://"
+	case parsed.User != nil:
+		return "must not hold a user or a password"
+	case parsed.Fragment != "":
+		return "must not hold a fragment (#)"
+	}
+	return ""
+}
+
+func checkPath(text string) string {
+	switch {
+	case strings.HasSuffix(text, "/"):
+		return "has to name a file, not a directory"
+	case strings.HasPrefix(text, "~"):
+		return "has to be written without ~, which only a shell expands"
+	case strings.TrimSpace(text) != text:
+		return "starts or ends with a space"
+	}
+	return ""
+}
+
+// imagePattern is the grammar of github.com/distribution/reference: an optional
+// host, a repository, a tag, a digest. The first component may always be read
+// as part of the repository.
+const imagePattern = `^((` + imageHost + `|\[[0-9a-fA-F:.]+\])(:[0-9]+)?/)?` +
+	imagePath + `(/` + imagePath + `)*` +
+	`(:[0-9A-Za-z_][0-9A-Za-z_.-]{0,127})?` +
+	`(@sha256:[0-9a-f]{64})?$`
+
+const (
+	imageHost = `[0-9A-Za-z]([0-9A-Za-z-]*[0-9A-Za-z])?(\.[0-9A-Za-z]([0-9A-Za-z-]*[0-9A-Za-z])?)*`
+	imagePath = `[0-9a-z]+((\.|_|__|-+)[0-9a-z]+)*`
+)
+
+var (
+	imageReference = regexp.MustCompile(imagePattern)
+	imageID        = regexp.MustCompile(`^[0-9a-f]{64}$`)
+)
+
+func checkImage(text string) string {
+	switch {
+	case strings.Contains(text, "://"):
+		return "has to be an image reference without a scheme, name[:tag][@digest]"
+	case imageID.MatchString(text):
+		return "is an image ID, which no other host can pull: write name[:tag][@digest]"
+	case !imageReference.MatchString(text):
+		return "has to be an image reference, name[:tag][@digest], the name in lower case"
+	}
+	name, _, _ := strings.Cut(text, "@")
+	if i := strings.LastIndexByte(name, ':'); i > strings.LastIndexByte(name, '/') {
+		name = name[:i]
+	}
+	if len(name) > maxImageName {
+		return fmt.Sprintf("has a name of more than %d characters", maxImageName)
+	}
+	return ""
+}
+
+func isASCII(text string) bool {
+	for i := range len(text) {
+		if text[i] >= 0x80 {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,90 @@
+// Package config is regctl.yaml, the one file a deployment is rendered from:
+// its types, defaults, validation and schema.
+//
+// It is strict, since a key that is silently ignored is a setting someone
+// believes in: unknown keys, wrong types and values that contradict each other
+// are refused, all of them in one go and each with its path and line. It reads
+// and writes no file but the one Load is given, knows nothing of Docker, and is
+// imported by everything that renders.
+package config
+
+// FileName is the name of the file in a deployment directory.
+const FileName = "regctl.yaml"
+
+// Version is the format of regctl.yaml that this package reads and writes.
+const Version = 1
+
+// Values of tls.mode.
+const (
+	ModeLetsEncrypt = "letsencrypt"
+	ModeSelfSigned  = "selfsigned"
+	ModeFiles       = "files"
+)
+
+// Config is the whole of regctl.yaml. The tags of its fields are the single
+// source for the decoder, the defaults, the example file and the JSON schema:
+//
+//	yaml, json  the key, the same in both
+//	doc         what the key means, one line
+//	default     the value when the key is left out, as it would be written;
+//	            a string that has one cannot be made empty
+//	example     shown in the example file where there is no default to show;
+//	            for a list "a,b", for a map "k=v,k=v"
+//	required    "true": the key has to be there, and not empty
+//	show        "true": written by Marshal even when it is the default
+//	enum        the values allowed, separated by |
+//	min, max    bounds of a number or a duration, as it would be written
+//	format      a check by name, see formatNamed
+//
+// On a list or a map, enum, min, max and format are about each element. Keys
+// that have to be there stand first.
+//
+// Values that Parse returns have every default filled in; lists and maps in
+// them are empty rather than nil.
+type Config struct {
+	Version int    `yaml:"version" json:"version" default:"1" required:"true" doc:"format of this file"`
+	Project string `yaml:"project" json:"project" required:"true" format:"project" example:"registry" doc:"Compose project name: the prefix of the stack's containers and volumes"`
+	Domain  string `yaml:"domain" json:"domain" required:"true" format:"host" example:"registry.example.com" doc:"host name or IP address that clients use, without scheme or port"`
+
+	Bind      string `yaml:"bind" json:"bind" format:"ip" example:"192.0.2.10" doc:"IP address of this host to publish the ports on; left out: all of them"`
+	HTTPSPort int    `yaml:"https_port" json:"https_port" default:"443" min:"1" max:"65535" doc:"port that clients push to and pull from"`
+	HTTPPort  int    `yaml:"http_port" json:"http_port" min:"0" max:"65535" example:"80" doc:"port of plain HTTP, for ACME and a redirect, 0 for none; left out: 80 under letsencrypt, else 0"`
+
+	TLS      TLS      `yaml:"tls" json:"tls" doc:"where the certificate comes from"`
+	ACME     ACME     `yaml:"acme" json:"acme" doc:"account at the certificate authority, only under letsencrypt"`
+	Registry Registry `yaml:"registry" json:"registry" doc:"the registry service"`
+	Nginx    Nginx    `yaml:"nginx" json:"nginx" doc:"the service in front of it"`
+
+	StopGrace Duration `yaml:"stop_grace" json:"stop_grace" default:"5m" min:"1s" max:"1h" doc:"how long a stop waits for uploads in flight"`
+
+	Users Users `yaml:"users" json:"users" doc:"the people and machines that log in"`
+}
+
+// TLS says where the certificate of the front door comes from.
+type TLS struct {
+	Mode string `yaml:"mode" json:"mode" enum:"letsencrypt|selfsigned|files" show:"true" example:"selfsigned" doc:"source of the certificate; left out: letsencrypt for a public name, else selfsigned"`
+	Cert string `yaml:"cert" json:"cert" format:"path" example:"/etc/ssl/registry.pem" doc:"with files: PEM certificate chain; a relative path starts in the deployment directory"`
+	Key  string `yaml:"key" json:"key" format:"path" example:"/etc/ssl/registry.key" doc:"with files: PEM private key of the certificate"`
+}
+
+// ACME is the account at the certificate authority.
+type ACME struct {
+	Email  string `yaml:"email" json:"email" format:"email" example:"admin@example.com" doc:"address the certificate authority may write to"`
+	Server string `yaml:"server" json:"server" format:"https-url" example:"https://acme-v02.api.letsencrypt.org/directory" doc:"ACME directory; left out: that of Let's Encrypt"`
+}
+
+// Registry is the registry service.
+type Registry struct {
+	Image    string `yaml:"image" json:"image" default:"registry:3.1.2" format:"image" doc:"image reference of the registry"`
+	LogLevel string `yaml:"log_level" json:"log_level" default:"info" enum:"error|warn|info|debug" doc:"least severity that the registry logs"`
+}
+
+// Nginx is the service in front of the registry.
+type Nginx struct {
+	Image string `yaml:"image" json:"image" default:"nginx:1.30.6-alpine" format:"image" doc:"image reference of Nginx; it has to ship the njs module"`
+}
+
+// Users says how the people and machines that log in are kept.
+type Users struct {
+	Cost int `yaml:"cost" json:"cost" default:"10" min:"10" max:"15" doc:"bcrypt cost of passwords that people choose; one more doubles the time of a check"`
+}
