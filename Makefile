@@ -40,7 +40,7 @@ integration: build ## tests on a real Docker Engine, Nginx and registries
 	REGCTL_BIN=$(CURDIR)/bin/regctl $(GO) test -tags integration -timeout 20m -count 1 ./internal/integration/...
 
 bench: build images ## measure, as ratios in one run; writes docs/benchmarks.md
-	hack/bench.sh
+	$(GO) run ./bench
 
 lint: docs-check ## gofmt, go vet, staticcheck, govulncheck (where it can reach its database)
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "not gofmt-ed:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
@@ -49,12 +49,12 @@ lint: docs-check ## gofmt, go vet, staticcheck, govulncheck (where it can reach 
 	$(GO) run $(STATICCHECK) -tags integration ./...
 	hack/vulncheck.sh $(GOVULNCHECK)
 
-docs: ## generate docs/cli, docs/man, docs/regctl.example.yaml and the JSON schema
+docs: ## generate docs/cli, docs/man, docs/json.md, the example of regctl.yaml and its schema
 	$(GO) run ./internal/docgen docs
 
 docs-check: ## fail when the generated documents are out of date
 	@tmp=$$(mktemp -d) && trap 'rm -rf "$$tmp"' EXIT && $(GO) run ./internal/docgen "$$tmp" && \
-	for f in cli man regctl.example.yaml regctl.schema.json; do \
+	for f in cli man json.md regctl.example.yaml regctl.schema.json; do \
 	  diff -r "$$tmp/$$f" "docs/$$f" >&2 || { echo "docs/$$f is out of date: run make docs" >&2; exit 1; }; done
 
 clean: ## remove bin/ and build/

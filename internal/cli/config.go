@@ -52,9 +52,9 @@ func (a *App) runConfig() error {
 }
 
 type validateResult struct {
-	File   string         `json:"file"`
-	Valid  bool           `json:"valid"`
-	Faults []config.Fault `json:"faults"`
+	File   string         `json:"file" doc:"path of the file"`
+	Valid  bool           `json:"valid" doc:"no fault was found"`
+	Faults []config.Fault `json:"faults" doc:"each with path, line (0: none) and message"`
 }
 
 func (r validateResult) Text(w io.Writer) {

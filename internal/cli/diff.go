@@ -23,16 +23,16 @@ edited when somebody changed it by hand. Exit status 3 when one was edited.`,
 }
 
 type diffResult struct {
-	Changed bool       `json:"changed"` // up would change something
-	Edited  bool       `json:"edited"`  // something was changed by hand
-	Files   []diffFile `json:"files"`
+	Changed bool       `json:"changed" doc:"up would change something"`
+	Edited  bool       `json:"edited" doc:"something was changed by hand"`
+	Files   []diffFile `json:"files" doc:"every rendered file"`
 }
 
 type diffFile struct {
-	Path  string        `json:"path"`
-	State compose.State `json:"state"`
-	Mode  bool          `json:"mode"` // its permissions differ
-	Diff  string        `json:"diff"`
+	Path  string        `json:"path" doc:"relative to the deployment directory"`
+	State compose.State `json:"state" doc:"current, missing, outdated, edited or foreign"`
+	Mode  bool          `json:"mode" doc:"its permissions differ"`
+	Diff  string        `json:"diff" doc:"unified, from disk to rendering; values of secrets are not shown"`
 }
 
 func (r diffResult) Text(w io.Writer) {

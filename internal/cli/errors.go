@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/regctl/regctl/pkg/advice"
@@ -91,6 +92,8 @@ func (a *App) report(ctx context.Context, err error) int {
 		return code
 	case code == statusInterrupted:
 		fmt.Fprintln(a.Err, "regctl: interrupted")
+	case invalidFile(err) != nil:
+		printFaults(a.Err, invalidFile(err))
 	default:
 		// One line, whatever a library put into it.
 		fmt.Fprintln(a.Err, "regctl: "+strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "; "))
@@ -107,4 +110,30 @@ func (a *App) report(ctx context.Context, err error) int {
 		fmt.Fprintln(a.Err, "hint: regctl --help, regctl COMMAND --help")
 	}
 	return code
+}
+
+// invalidFile returns the faults of a configuration file, nil for other errors;
+// those of flags have a form of their own.
+func invalidFile(err error) *config.Invalid {
+	var invalid *config.Invalid
+	var flags *flagFaults
+	if errors.As(err, &flags) || !errors.As(err, &invalid) || len(invalid.Faults) < 2 {
+		return nil
+	}
+	return invalid
+}
+
+// mostFaults is how many faults are printed: a file that is something else
+// entirely has thousands.
+const mostFaults = 50
+
+func printFaults(w io.Writer, e *config.Invalid) {
+	fmt.Fprintf(w, "regctl: %s has %d faults\n", e.File, len(e.Faults))
+	for i, f := range e.Faults {
+		if i == mostFaults {
+			fmt.Fprintf(w, "  … and %d more\n", len(e.Faults)-i)
+			break
+		}
+		fmt.Fprintf(w, "  %s\n", f)
+	}
 }

@@ -94,17 +94,17 @@ it fails. Run again with the same answers it changes nothing.`,
 
 // initResult is what init did.
 type initResult struct {
-	Dir      string   `json:"dir"`
-	URL      string   `json:"url"`
-	Host     string   `json:"host"`
-	Project  string   `json:"project"`
-	TLS      string   `json:"tls"`
-	Changed  bool     `json:"changed"`
-	DryRun   bool     `json:"dry_run"`
-	Files    []string `json:"files"`              // written (or to be written), relative to dir
-	Moved    []string `json:"moved"`              // files moved aside, their new names
-	User     string   `json:"user,omitempty"`     // the first user, when it was made now
-	Password string   `json:"password,omitempty"` // and its password, when it was generated
+	Dir      string   `json:"dir" doc:"deployment directory"`
+	URL      string   `json:"url" doc:"front door"`
+	Host     string   `json:"host" doc:"registry name in image references"`
+	Project  string   `json:"project" doc:"Compose project"`
+	TLS      string   `json:"tls" doc:"selfsigned or files"`
+	Changed  bool     `json:"changed" doc:"false: it was there already"`
+	DryRun   bool     `json:"dry_run" doc:"nothing was done"`
+	Files    []string `json:"files" doc:"written, or to be written; relative to dir"`
+	Moved    []string `json:"moved" doc:"new names of files moved aside"`
+	User     string   `json:"user,omitempty" doc:"the first user, when it was made now"`
+	Password string   `json:"password,omitempty" doc:"its password, when it was generated: the one chance to see it"`
 }
 
 func (r initResult) Text(w io.Writer) {

@@ -25,9 +25,9 @@ func newRenderCommand(a *App) *cobra.Command {
 }
 
 type renderResult struct {
-	DryRun  bool     `json:"dry_run"`
-	Written []string `json:"written"` // (or to be written)
-	Kept    []string `json:"kept"`    // copies of files edited by hand
+	DryRun  bool     `json:"dry_run" doc:"nothing was done"`
+	Written []string `json:"written" doc:"files written, or to be written"`
+	Kept    []string `json:"kept" doc:"copies of files edited by hand"`
 }
 
 func (r renderResult) Text(w io.Writer) {

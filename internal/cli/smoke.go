@@ -54,24 +54,24 @@ the test runs.`,
 }
 
 type smokeResult struct {
-	OK         bool        `json:"ok"`
-	URL        string      `json:"url"`
-	Repository string      `json:"repository"`
-	Digest     string      `json:"digest"` // of the image
-	Bytes      int64       `json:"bytes"`
-	DryRun     bool        `json:"dry_run"`
-	Steps      []smokeStep `json:"steps"`
-	Leftovers  []string    `json:"leftovers"`
+	OK         bool        `json:"ok" doc:"every step passed"`
+	URL        string      `json:"url" doc:"front door"`
+	Repository string      `json:"repository" doc:"where it pushed"`
+	Digest     string      `json:"digest" doc:"of the image"`
+	Bytes      int64       `json:"bytes" doc:"pushed, blobs and manifests"`
+	DryRun     bool        `json:"dry_run" doc:"nothing was done"`
+	Steps      []smokeStep `json:"steps" doc:"in order, up to the first that failed"`
+	Leftovers  []string    `json:"leftovers" doc:"paths under /v2/ that could not be deleted"`
 }
 
 type smokeStep struct {
-	Name    string `json:"name"`
-	OK      bool   `json:"ok"`
-	Millis  int64  `json:"duration_ms"`
-	Detail  string `json:"detail"`
-	Error   string `json:"error"`
-	Cause   string `json:"cause"`
-	Meaning string `json:"meaning"`
+	Name    string `json:"name" doc:"connect, tls, challenge, login, upload, push image, push index, pull image, pull index, delete, gone, clean up"`
+	OK      bool   `json:"ok" doc:"every step passed"`
+	Millis  int64  `json:"duration_ms" doc:"milliseconds"`
+	Detail  string `json:"detail" doc:"what was seen"`
+	Error   string `json:"error" doc:"empty when it passed"`
+	Cause   string `json:"cause" doc:"a stable word for why it failed"`
+	Meaning string `json:"meaning" doc:"what that usually means"`
 }
 
 func (r smokeResult) Text(w io.Writer) {

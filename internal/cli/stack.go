@@ -13,10 +13,10 @@ import (
 
 // stackResult is the outcome of down and restart.
 type stackResult struct {
-	Action   string   `json:"action"`
-	Services []string `json:"services"` // those it applied (or would apply) to
-	Changed  bool     `json:"changed"`
-	DryRun   bool     `json:"dry_run"`
+	Action   string   `json:"action" doc:"down or restart"`
+	Services []string `json:"services" doc:"those it applied, or would apply, to"`
+	Changed  bool     `json:"changed" doc:"something was done"`
+	DryRun   bool     `json:"dry_run" doc:"nothing was done"`
 
 	text string
 }

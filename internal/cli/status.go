@@ -33,53 +33,53 @@ certificate served is not the one on disk or about to expire.`,
 // statusResult is the state of a deployment. What could not be found out is
 // null, and problems says why.
 type statusResult struct {
-	Dir         string            `json:"dir"`
-	Project     string            `json:"project"`
-	URL         string            `json:"url"`
-	State       string            `json:"state"` // up, degraded, down, unknown
-	Answers     bool              `json:"answers"`
-	Services    []serviceStatus   `json:"services"`
-	Certificate certificateStatus `json:"certificate"`
-	Users       int               `json:"users"`
-	Storage     *storageStatus    `json:"storage"`
-	LastGC      *time.Time        `json:"last_gc"`
-	LastBackup  *time.Time        `json:"last_backup"`
-	Problems    []string          `json:"problems"`
+	Dir         string            `json:"dir" doc:"deployment directory"`
+	Project     string            `json:"project" doc:"Compose project"`
+	URL         string            `json:"url" doc:"front door"`
+	State       string            `json:"state" doc:"up, degraded, down or unknown"`
+	Answers     bool              `json:"answers" doc:"GET /v2/ answers 401 through the front door"`
+	Services    []serviceStatus   `json:"services" doc:"registry and nginx"`
+	Certificate certificateStatus `json:"certificate" doc:"of the front door"`
+	Users       int               `json:"users" doc:"how many may log in"`
+	Storage     *storageStatus    `json:"storage" doc:"null when it could not be counted in a few seconds"`
+	LastGC      *time.Time        `json:"last_gc" doc:"time, null: never"`
+	LastBackup  *time.Time        `json:"last_backup" doc:"time, null: never"`
+	Problems    []string          `json:"problems" doc:"what needs a person; not empty: exit status 3"`
 }
 
 type serviceStatus struct {
-	Name     string     `json:"name"`
-	State    string     `json:"state"`
-	Health   string     `json:"health"`
-	Image    string     `json:"image"`
-	Started  *time.Time `json:"started"`
-	Restarts int        `json:"restarts"`
+	Name     string     `json:"name" doc:"of the service"`
+	State    string     `json:"state" doc:"of its container: running, restarting, exited, …; absent without one"`
+	Health   string     `json:"health" doc:"starting, healthy, unhealthy, or empty"`
+	Image    string     `json:"image" doc:"reference"`
+	Started  *time.Time `json:"started" doc:"time"`
+	Restarts int        `json:"restarts" doc:"since it was made"`
 }
 
 type certificateStatus struct {
-	Mode        string           `json:"mode"`
-	OnDisk      *certificateInfo `json:"on_disk"`
-	Served      *certificateInfo `json:"served"`
-	Same        bool             `json:"same"` // served is the one on disk
-	NextRenewal *time.Time       `json:"next_renewal"`
+	Mode        string           `json:"mode" doc:"selfsigned or files"`
+	OnDisk      *certificateInfo `json:"on_disk" doc:"the pair to be served"`
+	Served      *certificateInfo `json:"served" doc:"what the port shows; null when nothing answers"`
+	Same        bool             `json:"same" doc:"both are one"`
+	NextRenewal *time.Time       `json:"next_renewal" doc:"time, null: not planned"`
 }
 
 type certificateInfo struct {
-	Names       []string  `json:"names"`
-	Issuer      string    `json:"issuer"`
-	NotAfter    time.Time `json:"not_after"`
-	DaysLeft    int       `json:"days_left"`
-	Serial      string    `json:"serial"`
-	Fingerprint string    `json:"fingerprint"`
+	Names       []string  `json:"names" doc:"DNS names and addresses"`
+	Issuer      string    `json:"issuer" doc:"who signed it"`
+	NotAfter    time.Time `json:"not_after" doc:"time of its end"`
+	DaysLeft    int       `json:"days_left" doc:"whole days, negative when over"`
+	Serial      string    `json:"serial" doc:"hexadecimal"`
+	Fingerprint string    `json:"fingerprint" doc:"SHA-256, hexadecimal"`
 }
 
 // storageStatus is what lies on the data volume; sizes in bytes.
 type storageStatus struct {
-	Repositories int   `json:"repositories"`
-	Tags         int   `json:"tags"`
-	Bytes        int64 `json:"bytes"`
-	DiskFree     int64 `json:"disk_free"`
-	DiskTotal    int64 `json:"disk_total"`
+	Repositories int   `json:"repositories" doc:"count"`
+	Tags         int   `json:"tags" doc:"count"`
+	Bytes        int64 `json:"bytes" doc:"used by the registry on its volume"`
+	DiskFree     int64 `json:"disk_free" doc:"bytes"`
+	DiskTotal    int64 `json:"disk_total" doc:"bytes"`
 }
 
 func (r statusResult) Text(w io.Writer) {

@@ -37,15 +37,15 @@ On a stack that runs and is up to date it changes nothing.`,
 
 // upResult is the stack after up.
 type upResult struct {
-	URL     string   `json:"url"`
-	Host    string   `json:"host"`
-	Dir     string   `json:"dir"`
-	Changed bool     `json:"changed"`  // false: it ran already, as it should
-	DryRun  bool     `json:"dry_run"`  // nothing was done
-	Plan    []string `json:"plan"`     // what was (or would be) done
-	Users   []string `json:"users"`    // who may log in
-	CA      string   `json:"ca"`       // the file that clients have to trust, "" for none
-	Millis  int64    `json:"duration"` // ms
+	URL     string   `json:"url" doc:"front door"`
+	Host    string   `json:"host" doc:"registry name in image references"`
+	Dir     string   `json:"dir" doc:"deployment directory"`
+	Changed bool     `json:"changed" doc:"false: it ran already, as it should"`
+	DryRun  bool     `json:"dry_run" doc:"nothing was done"`
+	Plan    []string `json:"plan" doc:"what was, or would be, done"`
+	Users   []string `json:"users" doc:"who may log in"`
+	CA      string   `json:"ca" doc:"file that clients have to trust; empty for none"`
+	Millis  int64    `json:"duration_ms" doc:"milliseconds"`
 
 	trust string
 }

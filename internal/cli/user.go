@@ -23,10 +23,10 @@ func newUserCommand(a *App) *cobra.Command {
 // userResult is the outcome of a change. The password is there only when it
 // was made here: this is its one chance to be seen.
 type userResult struct {
-	User     string `json:"user"`
-	Action   string `json:"action"`
-	DryRun   bool   `json:"dry_run"`
-	Password string `json:"password,omitempty"`
+	User     string `json:"user" doc:"name"`
+	Action   string `json:"action" doc:"add, passwd or rm"`
+	DryRun   bool   `json:"dry_run" doc:"nothing was done"`
+	Password string `json:"password,omitempty" doc:"when it was generated: the one chance to see it"`
 }
 
 // Text is the password alone, so that it can be caught in a variable.
@@ -171,14 +171,14 @@ func newUserLsCommand(a *App) *cobra.Command {
 }
 
 type userList struct {
-	Users    []listedUser `json:"users"`
-	Problems []string     `json:"problems"`
+	Users    []listedUser `json:"users" doc:"in the order of the file"`
+	Problems []string     `json:"problems" doc:"lines of the user file that need a person"`
 }
 
 type listedUser struct {
 	Name   string `json:"name"`
-	Scheme string `json:"scheme"`
-	Cost   int    `json:"cost"`
+	Scheme string `json:"scheme" doc:"bcrypt is the only one that the registry takes"`
+	Cost   int    `json:"cost" doc:"of bcrypt"`
 }
 
 func (l userList) Text(w io.Writer) {
@@ -231,8 +231,8 @@ func newUserCheckCommand(a *App) *cobra.Command {
 }
 
 type checkResult struct {
-	User string `json:"user"`
-	OK   bool   `json:"ok"`
+	User string `json:"user" doc:"name"`
+	OK   bool   `json:"ok" doc:"the password is right"`
 }
 
 func (r checkResult) Text(w io.Writer) {

@@ -13,8 +13,8 @@ import (
 var stamped string
 
 type versionInfo struct {
-	Version string `json:"version"`
-	Go      string `json:"go"`
+	Version string `json:"version" doc:"of regctl"`
+	Go      string `json:"go" doc:"what built it"`
 	OS      string `json:"os"`
 	Arch    string `json:"arch"`
 }

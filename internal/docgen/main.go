@@ -1,5 +1,5 @@
 // Command docgen writes the documents that are generated from the code: the
-// reference of the command line, man pages, the example of regctl.yaml and its
+// reference of the command line and of its JSON, man pages, the example of regctl.yaml and its
 // JSON schema. CI compares them with what is committed.
 package main
 
@@ -47,6 +47,9 @@ func generate(dir string) error {
 	// A fixed date: generating twice gives the same bytes.
 	date := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	if err := doc.GenManTree(root, &doc.GenManHeader{Section: "1", Source: "regctl", Manual: "regctl", Date: &date}, filepath.Join(dir, "man")); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(dir, "json.md"), []byte(cli.JSONReference()), 0o644); err != nil {
 		return err
 	}
 	if err := os.WriteFile(filepath.Join(dir, "regctl.example.yaml"), config.Example(), 0o644); err != nil {

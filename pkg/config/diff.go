@@ -15,7 +15,10 @@ type Difference struct {
 // Diff lists the values that differ, in the order of the keys in the file,
 // those that only b has last. Both should have their defaults filled in.
 func Diff(a, b *Config) []Difference {
-	before, after := leaves(a), leaves(b)
+	return diffLeaves(leaves(a), leaves(b))
+}
+
+func diffLeaves(before, after []leaf) []Difference {
 	at := make(map[string]string, len(after))
 	for _, l := range after {
 		at[l.path] = l.text

@@ -23,6 +23,18 @@ func TestDiff(t *testing.T) {
 	}
 }
 
+// TestDiffOfLists has elements that only one side has.
+func TestDiffOfLists(t *testing.T) {
+	of := func(s *sample) []leaf { return appendLeaves(nil, "", reflect.ValueOf(s).Elem()) }
+	a, b := newSample(), newSample()
+	a.Exempt, b.Exempt = []string{"a", "b"}, []string{"c"}
+	b.Labels["team"] = "web"
+	want := []Difference{{"exempt[0]", "a", "c"}, {"exempt[1]", "b", ""}, {"labels.team", "", "web"}}
+	if got := diffLeaves(of(a), of(b)); !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v\nwant %v", got, want)
+	}
+}
+
 // TestLeaves: every value has a path of its own, whatever its type.
 func TestLeaves(t *testing.T) {
 	want := []leaf{

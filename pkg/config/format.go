@@ -13,8 +13,7 @@ import (
 // name in its limit of 255.
 const maxImageName = 235
 
-// maxProject keeps container names, project-service-number, within the 63
-// characters of a DNS label for the usual services.
+// maxProject is a bound of this file's own, a DNS label; Compose sets none.
 const maxProject = 63
 
 // format is a check of text that is not empty.

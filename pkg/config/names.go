@@ -68,7 +68,7 @@ func (c *Config) URL() string {
 
 // Names returns what the certificate has to cover, domain first. Clients on
 // this host reach localhost under its addresses too; an IP address is a name
-// here and belongs into the certificate as an address.
+// here, and belongs in the certificate as an address.
 func (c *Config) Names() []string {
 	if c.Domain == "localhost" {
 		return []string{"localhost", "127.0.0.1", "::1"}

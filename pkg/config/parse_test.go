@@ -24,7 +24,7 @@ func TestParseDefaults(t *testing.T) {
 		Version: 1, Project: "reg", Domain: "localhost",
 		HTTPSPort: 443, HTTPPort: 0,
 		TLS:       TLS{Mode: "selfsigned"},
-		Registry:  Registry{Image: "registry:3.1.2", LogLevel: "info"},
+		Registry:  Registry{Image: "registry:3.1.2", LogLevel: "warn"},
 		Nginx:     Nginx{Image: "nginx:1.30.6-alpine"},
 		StopGrace: 300e9,
 		Users:     Users{Cost: 10},
@@ -90,6 +90,15 @@ func TestParseForms(t *testing.T) {
 			t.Errorf("%s: got %+v", name, got)
 		}
 	}
+}
+
+// TestParseDate: YAML 1.1 takes it for a point in time, a person for a name.
+func TestParseDate(t *testing.T) {
+	c, err := Parse([]byte("version: 1\nproject: 2024-01-02\ndomain: localhost\n"))
+	if err != nil || c.Project != "2024-01-02" {
+		t.Fatalf("got %v, %v", c, err)
+	}
+	roundTrip(t, c)
 }
 
 func TestParseReportsAllFaultsByLine(t *testing.T) {

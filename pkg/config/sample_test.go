@@ -116,7 +116,9 @@ rules:
     age: 91d
     tags: [1]
   - text
-exempt: [a, d]
+exempt:
+  - a
+  - d
 levels: [1, x, 10]
 labels: {a.b: 1, c: null}
 hooks: {nightly: {mtch: x, match: y}, weekly: []}
@@ -129,15 +131,15 @@ window: {}
 		`line 5: rules[1].age: has to be 90d or less, not 91d`,
 		`line 6: rules[1].tags[0]: has to be a string, not the number 1: put it in quotes`,
 		`line 7: rules[2]: has to be a group of keys, not "text"`,
-		`line 8: exempt[1]: has to be a, b or c, not "d"`,
-		`line 9: levels[1]: has to be a whole number, not "x"`,
-		`line 9: levels[2]: has to be 1 to 9, not 10`,
-		`line 10: labels["a.b"]: has to be a string, not the number 1: put it in quotes`,
-		`line 10: labels.c: has no value: write one, or leave the key out`,
-		`line 11: hooks.nightly.mtch: unknown key: did you mean "match"?`,
-		`line 11: hooks.weekly: has to be a group of keys, not a list`,
-		`line 12: strict: has to be true or false, not the number 1`,
-		`line 13: window.match: is required`,
+		`line 10: exempt[1]: has to be a, b or c, not "d"`,
+		`line 11: levels[1]: has to be a whole number, not "x"`,
+		`line 11: levels[2]: has to be 1 to 9, not 10`,
+		`line 12: labels["a.b"]: has to be a string, not the number 1: put it in quotes`,
+		`line 12: labels.c: has no value: write one, or leave the key out`,
+		`line 13: hooks.nightly.mtch: unknown key: did you mean "match"?`,
+		`line 13: hooks.weekly: has to be a group of keys, not a list`,
+		`line 14: strict: has to be true or false, not the number 1`,
+		`line 15: window.match: is required`,
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))

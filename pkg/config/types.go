@@ -48,7 +48,7 @@ type Config struct {
 
 	Bind      string `yaml:"bind" json:"bind" format:"ip" example:"192.0.2.10" doc:"IP address of this host to publish the ports on; left out: all of them"`
 	HTTPSPort int    `yaml:"https_port" json:"https_port" default:"443" min:"1" max:"65535" doc:"port that clients push to and pull from"`
-	HTTPPort  int    `yaml:"http_port" json:"http_port" min:"0" max:"65535" example:"80" doc:"port of plain HTTP, for ACME and a redirect, 0 for none; left out: 80 under letsencrypt, else 0"`
+	HTTPPort  int    `yaml:"http_port" json:"http_port" min:"0" max:"65535" example:"80" doc:"port of plain HTTP, for answers to ACME alone, 0 for none; left out: 80 under letsencrypt, else 0"`
 
 	TLS      TLS      `yaml:"tls" json:"tls" doc:"where the certificate comes from"`
 	ACME     ACME     `yaml:"acme" json:"acme" doc:"account at the certificate authority, only under letsencrypt"`
@@ -75,13 +75,13 @@ type ACME struct {
 
 // Registry is the registry service.
 type Registry struct {
-	Image    string `yaml:"image" json:"image" default:"registry:3.1.2" format:"image" doc:"image reference of the registry"`
-	LogLevel string `yaml:"log_level" json:"log_level" default:"info" enum:"error|warn|info|debug" doc:"least severity that the registry logs"`
+	Image    string `yaml:"image" json:"image" default:"registry:3.1.2" show:"true" format:"image" doc:"image reference of the registry"`
+	LogLevel string `yaml:"log_level" json:"log_level" default:"warn" enum:"error|warn|info|debug" doc:"least severity that the registry logs"`
 }
 
 // Nginx is the service in front of the registry.
 type Nginx struct {
-	Image string `yaml:"image" json:"image" default:"nginx:1.30.6-alpine" format:"image" doc:"image reference of Nginx; it has to ship the njs module"`
+	Image string `yaml:"image" json:"image" default:"nginx:1.30.6-alpine" show:"true" format:"image" doc:"image reference of Nginx; it has to ship the njs module"`
 }
 
 // Users says how the people and machines that log in are kept.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"regexp"
 	"strconv"
-	"strings"
 
 	"go.yaml.in/yaml/v4"
 )
@@ -62,7 +61,7 @@ var (
 // scalarYAML writes a string so that YAML reads it back as that string, bare
 // where no reader can take it for something else.
 func scalarYAML(s string) string {
-	if bareWord.MatchString(s) && !strings.HasSuffix(s, ":") && !oldMeaning.MatchString(s) {
+	if bareWord.MatchString(s) && !oldMeaning.MatchString(s) {
 		var n yaml.Node
 		if err := yaml.Load([]byte(s), &n); err == nil && len(n.Content) == 1 {
 			if value := n.Content[0]; value.Kind == yaml.ScalarNode && value.Tag == "!!str" && value.Value == s {
