@@ -92,11 +92,15 @@ func (a *App) setPassword(ctx context.Context, name, action string, stdin bool) 
 	if action == "passwd" {
 		change, done = d.users().SetHash, "changed the password of user %s"
 	}
-	if err := a.changeUsers(d, func() (*users.File, error) { return change(ctx, name, hash) }); err != nil {
+	counts, err := a.changeUsers(d, func() (*users.File, error) { return change(ctx, name, hash) })
+	if err != nil {
 		return err
 	}
 	a.ui.Step(done, name)
-	return a.ui.Result(userResult{User: name, Action: action, Password: password})
+	if err := a.ui.Result(userResult{User: name, Action: action, Password: password}); err != nil {
+		return err
+	}
+	return counts
 }
 
 // checkUser finds out early, before a password is asked for or made.
@@ -119,22 +123,26 @@ func (d *deployment) checkUser(name string, want bool) error {
 }
 
 // changeUsers makes a change and warns of what in the file would keep the
-// registry from taking it in.
-func (a *App) changeUsers(d *deployment, change func() (*users.File, error)) error {
+// registry from taking it in. counts is errProblems when something does: the
+// change was made, but works only once a person has mended the file.
+func (a *App) changeUsers(d *deployment, change func() (*users.File, error)) (counts, err error) {
 	if err := durable.MkdirAll(d.Path(compose.StateDir), 0o700); err != nil {
-		return err
+		return nil, err
 	}
 	f, err := change()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, fault := range f.Faults() {
 		a.ui.Warn("%s", d.userFault(fault))
+		if fault.Fatal {
+			counts = errProblems
+		}
 	}
 	if len(f.Users()) == 0 {
 		a.ui.Warn("no user is left: nobody can log in until you add one")
 	}
-	return nil
+	return counts, nil
 }
 
 func newUserRmCommand(a *App) *cobra.Command {
@@ -153,13 +161,17 @@ func (a *App) runUserRm(ctx context.Context, name string) error {
 	if err := d.checkUser(name, true); err != nil {
 		return err
 	}
+	var counts error
 	if !a.dryRun {
-		if err := a.changeUsers(d, func() (*users.File, error) { return d.users().Remove(ctx, name) }); err != nil {
+		if counts, err = a.changeUsers(d, func() (*users.File, error) { return d.users().Remove(ctx, name) }); err != nil {
 			return err
 		}
 		a.ui.Step("removed user %s", name)
 	}
-	return a.ui.Result(userResult{User: name, Action: "rm", DryRun: a.dryRun})
+	if err := a.ui.Result(userResult{User: name, Action: "rm", DryRun: a.dryRun}); err != nil {
+		return err
+	}
+	return counts
 }
 
 func newUserLsCommand(a *App) *cobra.Command {

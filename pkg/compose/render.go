@@ -4,9 +4,9 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"io/fs"
+	"strconv"
 	"strings"
 	"text/template"
 	"time"
@@ -50,11 +50,10 @@ type data struct {
 }
 
 var functions = template.FuncMap{
-	// quote gives a JSON string, which YAML reads as the same string.
-	"quote": func(s string) (string, error) {
-		b, err := json.Marshal(s)
-		return string(b), err
-	},
+	// quote gives a Go string in ASCII alone: its escapes are all YAML's too. A
+	// JSON string would not do: it holds U+0085 as it is, which YAML 1.1 takes for
+	// the end of a line.
+	"quote":    strconv.QuoteToASCII,
 	"duration": func(d time.Duration) string { return d.String() },
 }
 

@@ -35,21 +35,21 @@ func explain(step string, c Cause, t Target) (meaning, hint string) {
 
 	// TLS.
 	case CausePlainHTTP:
-		return "plain HTTP where TLS belongs: the port is not the one Nginx serves TLS on, another program has it, or an answer redirects to http://; the password was not sent", "regctl doctor"
+		return "plain HTTP where TLS belongs: the port is not the one Nginx serves TLS on, another program has it, or an answer redirects to http://; the password was not sent", "regctl status"
 	case CauseNotTLS:
-		return fmt.Sprintf("what answers on port %s speaks neither TLS nor HTTP: another program has the port", port), "regctl doctor"
+		return fmt.Sprintf("what answers on port %s speaks neither TLS nor HTTP: another program has the port", port), "regctl status"
 	case CauseTLSRefused:
-		return fmt.Sprintf("the server ended the TLS handshake: it has no certificate for %s, or asks the client for one, or something else serves the port", hostName(host)), "regctl cert status"
+		return fmt.Sprintf("the server ended the TLS handshake: it has no certificate for %s, or asks the client for one, or something else serves the port", hostName(host)), "regctl status"
 	case CauseAuthority:
-		return "the certificate's issuer is not trusted here: it is self-signed and its CA was not handed to this client, or the chain is sent without its intermediate certificate", "regctl cert status"
+		return "the certificate's issuer is not trusted here: it is self-signed and its CA was not handed to this client, or the chain is sent without its intermediate certificate", "regctl status"
 	case CauseCertName:
-		return fmt.Sprintf("the certificate is for other names than %s: the domain was changed after it was issued, or another server answers", hostName(host)), "regctl cert issue"
+		return fmt.Sprintf("the certificate is for other names than %s: the domain was changed after it was issued, or another server answers", hostName(host)), "regctl up"
 	case CauseExpired:
-		return "the certificate has expired: renewal does not run or fails, or the new certificate was never loaded", "regctl cert renew"
+		return "the certificate has expired: renewal does not run or fails, or the new certificate was never loaded", "regctl up"
 	case CauseNotYetValid:
 		return "the certificate is not valid yet: the clock of this host, or of the one that issued it, is wrong", "compare the clocks of both hosts"
 	case CauseCertificate:
-		return "the certificate, or one above it, must not be used for a server: it was made for another purpose or breaks a rule of its issuer", "regctl cert status"
+		return "the certificate, or one above it, must not be used for a server: it was made for another purpose or breaks a rule of its issuer", "regctl status"
 
 	// The registry behind it.
 	case CauseNotRegistry:
@@ -108,9 +108,9 @@ func explain(step string, c Cause, t Target) (meaning, hint string) {
 	case CauseVanished:
 		return "what was just pushed is not there: requests reach different registries without common storage, something deletes meanwhile, or a cache remembers what is gone", "regctl logs registry"
 	case CauseTruncated:
-		return "an answer ends before its content: a disk is full under Nginx's temporary files, a time-out cuts it, or the stored file is too short", "regctl logs nginx, then: regctl fsck"
+		return "an answer ends before its content: a disk is full under Nginx's temporary files, a time-out cuts it, or the stored file is too short", "regctl logs nginx"
 	case CauseContent:
-		return "the registry serves other bytes than were pushed: its storage is damaged, or something in front changes answers", "regctl fsck"
+		return "the registry serves other bytes than were pushed: its storage is damaged, or something in front changes answers", "regctl logs registry"
 
 	// Deleting.
 	case CauseDeleteDisabled:
@@ -118,7 +118,7 @@ func explain(step string, c Cause, t Target) (meaning, hint string) {
 	case CauseStillServed:
 		return "what was deleted is still served: a cache of answers in front of the registry, or the registry's blob descriptor cache, is on", "regctl diff"
 	}
-	return "nothing that is known to happen often", "regctl doctor"
+	return "nothing that is known to happen often", "regctl status"
 }
 
 // right is the one that a step needs.
