@@ -9,6 +9,30 @@ import (
 	"github.com/regctl/regctl/pkg/compose"
 )
 
+// converge has Compose bring the containers up to date if need be, and reads
+// them as they are then.
+func (s *start) converge(ctx context.Context) error {
+	if !s.compose {
+		return s.lookAgain(ctx)
+	}
+	s.app.ui.Step("starting the stack")
+	err := s.runCompose(ctx)
+	if lookErr := s.lookAgain(ctx); err == nil {
+		err = lookErr
+	}
+	// What a Compose that was interrupted had asked for, the engine may have made
+	// only now.
+	if s.findHalfMade(); len(s.halfMade) > 0 && ctx.Err() == nil {
+		if err = s.runCompose(ctx); err == nil {
+			err = s.lookAgain(ctx)
+		}
+	}
+	if err != nil {
+		return s.explain(ctx, err)
+	}
+	return nil
+}
+
 // runCompose has Compose bring the containers up to date.
 func (s *start) runCompose(ctx context.Context) error {
 	if s.runner == nil {
@@ -35,7 +59,8 @@ var passing = regexp.MustCompile(`^[0-9a-f]{12}_`)
 //   - a container that is not connected to all its networks, since on an engine
 //     older than 25 the second one is connected after the container was made:
 //     Nginx then never finds the registry.
-func (s *start) findHalfMade(networks map[string][]string) {
+func (s *start) findHalfMade() {
+	s.halfMade = nil
 	anew := func(service, format string, args ...any) {
 		if !slices.Contains(s.halfMade, service) {
 			s.halfMade = append(s.halfMade, service)
@@ -50,7 +75,7 @@ func (s *start) findHalfMade(networks map[string][]string) {
 	}
 	for _, service := range serviceOrder {
 		c, ok := find(s.containers, service)
-		for _, network := range networks[service] {
+		for _, network := range s.networks[service] {
 			if ok && !slices.Contains(c.Networks, network) {
 				anew(service, "it is not connected to %s", network)
 			}

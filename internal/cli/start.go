@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -34,10 +35,11 @@ type start struct {
 	state      upState           // as the last up left it
 	want       upState           // as this one is to leave it
 	plan       []string
-	ran        map[string]string // service to ID of what ran before
-	compose    bool              // Compose has to be called
-	halfMade   []string          // services whose container has to be made anew
-	reloaded   bool              // Nginx was told to load its configuration
+	ran        map[string]string   // service to ID of what ran before
+	compose    bool                // Compose has to be called
+	networks   map[string][]string // service to names of networks
+	halfMade   []string            // services whose container has to be made anew
+	reloaded   bool                // Nginx was told to load its configuration
 }
 
 func (s *start) close() {
@@ -259,6 +261,9 @@ func (s *start) saveState() error {
 // ensureUserFile begins an empty user file. Without one the registry would make
 // its own, with a user and a password it logs.
 func ensureUserFile(l compose.Layout) error {
+	if err := durable.MkdirAll(filepath.Dir(l.Path(compose.UserFile)), 0o755); err != nil {
+		return err
+	}
 	err := durable.CreateFile(l.Path(compose.UserFile), nil, 0o600)
 	if errors.Is(err, fs.ErrExist) {
 		return nil

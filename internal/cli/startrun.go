@@ -18,7 +18,6 @@ import (
 
 // run does what prepare planned, and proves that the registry answers.
 func (s *start) run(ctx context.Context) error {
-	ui := &s.app.ui
 	if s.compose {
 		var err error
 		if s.runner, err = compose.FindCompose(ctx, s.d.Layout, s.d.cfg.Project); err != nil {
@@ -41,13 +40,7 @@ func (s *start) run(ctx context.Context) error {
 	if err := s.writeFiles(ctx); err != nil {
 		return err
 	}
-	if s.compose {
-		ui.Step("starting the stack")
-		if err := s.runCompose(ctx); err != nil {
-			return s.explain(ctx, err)
-		}
-	}
-	if err := s.lookAgain(ctx); err != nil {
+	if err := s.converge(ctx); err != nil {
 		return err
 	}
 	if err := s.load(ctx); err != nil {
@@ -105,7 +98,8 @@ func (s *start) writeFiles(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.findHalfMade(compose.Networks(project))
+	s.networks = compose.Networks(project)
+	s.findHalfMade()
 	return nil
 }
 

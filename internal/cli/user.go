@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -127,6 +128,9 @@ func (d *deployment) checkUser(name string, want bool) error {
 // change was made, but works only once a person has mended the file.
 func (a *App) changeUsers(d *deployment, change func() (*users.File, error)) (counts, err error) {
 	if err := durable.MkdirAll(d.Path(compose.StateDir), 0o700); err != nil {
+		return nil, err
+	}
+	if err := durable.MkdirAll(filepath.Dir(d.Path(compose.UserFile)), 0o755); err != nil {
 		return nil, err
 	}
 	f, err := change()

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 )
 
 // container is what `docker inspect` says of a container, as far as a test asks.
@@ -100,7 +101,20 @@ func (d *deployment) exec(t *testing.T, service string, args ...string) result {
 // removeProject removes everything of a project: what Compose made, what regctl
 // made beside it, and what a test labelled with testLabel. All containers go
 // first, whoever made them: a network goes only when nothing is on it any more.
+// What a killed regctl had asked the engine for may still be on its way, hence
+// more than one try.
 func removeProject(ctx context.Context, project string) error {
+	var err error
+	for range 3 {
+		if err = removeOnce(ctx, project); err == nil {
+			return nil
+		}
+		time.Sleep(time.Second)
+	}
+	return err
+}
+
+func removeOnce(ctx context.Context, project string) error {
 	var errs []error
 	for _, kind := range []string{"container", "network", "volume"} {
 		for _, label := range []string{"com.docker.compose.project", "io.regctl.once", testLabel} {

@@ -49,6 +49,7 @@ func TestInitInterrupted(t *testing.T) {
 			switch {
 			case r.status == 0:
 				done++
+				took = min(took, r.took) // the first one may have met a busy machine
 			// Before the program has begun, the signal ends it as it ends any.
 			case signal == syscall.SIGINT && r.status != 130 && r.status != -1:
 				t.Fatalf("%d, %s after %s: %v", i, signal, at, r)
@@ -73,8 +74,8 @@ func TestInitInterrupted(t *testing.T) {
 		}
 	}
 	t.Logf("init takes %s; %d of %d were done before the signal came", took, done, 2*iterations)
-	if done > iterations {
-		t.Errorf("not much of a test")
+	if done == 2*iterations {
+		t.Errorf("none was stopped")
 	}
 }
 
@@ -92,6 +93,9 @@ func TestUserAddKilled(t *testing.T) {
 		time.Sleep(at) // the moment is the test
 		p.signal(t, syscall.SIGKILL)
 		r := p.wait(t)
+		if r.status == 0 {
+			took = min(took, r.took)
+		}
 		d.must(t, "user", "add", next)
 		list := d.must(t, "user", "ls")
 		users := strings.Fields(list.stdout)
