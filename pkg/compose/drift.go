@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 
@@ -135,6 +136,9 @@ func (l Layout) Write(files []File, drift []Drift, keep bool) (kept []string, er
 	for i, f := range files {
 		if !drift[i].Changes() {
 			continue
+		}
+		if err := durable.MkdirAll(filepath.Dir(l.Path(f.Path)), 0o755); err != nil {
+			return kept, err
 		}
 		if err := durable.WriteFile(l.Path(f.Path), f.Data, f.Mode); err != nil {
 			return kept, err

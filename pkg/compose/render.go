@@ -42,7 +42,10 @@ type data struct {
 	HTTPSecret        string
 	ForeignOwner      bool
 	RegistryConfigSum string
-	UpstreamResolve   bool
+	AuthConfigSum     string
+	HoldPath          string
+	FailureFloor      int
+	Immutable         []string
 	ServerName        string
 	CertName          string
 	StopGrace         time.Duration
@@ -55,6 +58,10 @@ var functions = template.FuncMap{
 		b, err := json.Marshal(s)
 		return string(b), err
 	},
+	"json": func(v any) (string, error) {
+		b, err := json.Marshal(v)
+		return string(b), err
+	},
 	"duration": func(d time.Duration) string { return d.String() },
 }
 
@@ -64,22 +71,29 @@ func Render(in Input) ([]File, error) {
 	c := in.Config
 	grace := time.Duration(c.StopGrace)
 	d := data{
-		Config:          c,
-		HTTPSecret:      in.HTTPSecret,
-		ForeignOwner:    in.OwnerUID != 0,
-		UpstreamResolve: resolvesUpstream(c.Nginx.Image),
-		ServerName:      nginxName(c.Domain),
-		CertName:        in.CertName,
-		StopGrace:       grace,
-		DrainTimeout:    drainTimeout(grace),
+		Config:       c,
+		HTTPSecret:   in.HTTPSecret,
+		ForeignOwner: in.OwnerUID != 0,
+		HoldPath:     "/var/lib/registry/.regctl/hold", FailureFloor: failureFloor(c.Users.Cost), Immutable: []string{},
+		ServerName:   nginxName(c.Domain),
+		CertName:     in.CertName,
+		StopGrace:    grace,
+		DrainTimeout: drainTimeout(grace),
 	}
 	registry, err := execute(RegistryConf, d)
 	if err != nil {
 		return nil, err
 	}
-	sum := sha256.Sum256(registry)
-	d.RegistryConfigSum = hex.EncodeToString(sum[:16])
+	auth, err := execute(AuthConf, d)
+	if err != nil {
+		return nil, err
+	}
+	d.RegistryConfigSum, d.AuthConfigSum = shortSum(registry), shortSum(auth)
 	nginx, err := execute(NginxConf, d)
+	if err != nil {
+		return nil, err
+	}
+	settings, err := execute(SettingsFile, d)
 	if err != nil {
 		return nil, err
 	}
@@ -87,11 +101,22 @@ func Render(in Input) ([]File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []File{
+	files := []File{
 		{Path: RegistryConf, Data: registry, Mode: 0o600, Secret: true},
+		{Path: AuthConf, Data: auth, Mode: 0o600, Secret: true},
+	}
+	for _, name := range scripts {
+		text, err := fs.ReadFile(templates.Stack(), name)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, File{Path: name, Data: text, Mode: 0o644})
+	}
+	return append(files, []File{
+		{Path: SettingsFile, Data: settings, Mode: 0o644},
 		{Path: NginxConf, Data: nginx, Mode: 0o644},
 		{Path: ComposeFile, Data: stack, Mode: 0o644},
-	}, nil
+	}...), nil
 }
 
 func execute(name string, d data) ([]byte, error) {
@@ -125,23 +150,15 @@ func nginxName(domain string) string {
 	return domain
 }
 
-// resolvesUpstream tells whether the image's Nginx knows `server … resolve` in
-// an upstream block, which came to the open-source version with 1.27.3. Only
-// the tag can be asked without Docker; where it says nothing (alpine, stable, a
-// digest) the older way is rendered, which every version understands.
-func resolvesUpstream(image string) bool {
-	name, _, _ := strings.Cut(image, "@")
-	tag := name[strings.LastIndex(name, "/")+1:]
-	_, tag, _ = strings.Cut(tag, ":")
-	var major, minor, patch int
-	n, _ := fmt.Sscanf(tag, "%d.%d.%d", &major, &minor, &patch)
-	switch {
-	case n < 2:
-		return false
-	case major != 1:
-		return major > 1
-	case minor != 27:
-		return minor > 27
-	}
-	return n == 3 && patch >= 3
+// scripts are the front door's modules, the same in every deployment.
+var scripts = []string{"nginx/js/front.js", "nginx/js/memory.js", "nginx/js/path.js", "nginx/js/rights.js"}
+
+// failureFloor is the time in ms that a refused password takes at least, well
+// over that of a check at the given bcrypt cost: 1 s up to cost 12 (0.25 s on
+// the machine measured), twice as much with each step above.
+func failureFloor(cost int) int { return 1000 << max(0, cost-12) }
+
+func shortSum(data []byte) string {
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:16])
 }
