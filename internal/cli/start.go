@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"strings"
@@ -249,16 +248,11 @@ func (s *start) composeSum() string {
 
 // nginxSum sums what Nginx reads when it is loaded.
 func (s *start) nginxSum() string {
-	h := sha256.New()
-	for _, f := range s.files {
-		if f.Path == compose.NginxConf {
-			h.Write(f.Data)
-		}
-	}
+	sum := compose.Stamp(s.files)
 	if _, leaf, err := s.d.certs().Live(s.d.cfg.Domain); err == nil {
-		io.WriteString(h, leaf.Fingerprint)
+		sum += " " + leaf.Fingerprint
 	}
-	return hex.EncodeToString(h.Sum(nil))
+	return sum
 }
 
 func readUpState(l compose.Layout) (s upState) {

@@ -179,17 +179,6 @@ func (s *start) lookAgain(ctx context.Context) error {
 	return nil
 }
 
-// reload has Nginx load a configuration or certificate that it does not have
-// yet. A container that Compose has just made has it.
-func (s *start) reload(ctx context.Context) error {
-	id := s.want.Containers[compose.ServiceNginx]
-	if id == "" || id != s.state.Containers[compose.ServiceNginx] || s.state.Nginx == s.want.Nginx {
-		return nil
-	}
-	s.app.ui.Step("reloading nginx")
-	return s.engine.Signal(ctx, id, "HUP")
-}
-
 // logError is a failure together with what the failing program said.
 type logError struct {
 	err error

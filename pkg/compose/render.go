@@ -7,11 +7,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
+	"path"
+	"regexp"
 	"strings"
 	"text/template"
 	"time"
 
 	"github.com/regctl/regctl/pkg/config"
+	"github.com/regctl/regctl/pkg/hold"
 	"github.com/regctl/regctl/templates"
 )
 
@@ -42,10 +45,11 @@ type data struct {
 	HTTPSecret        string
 	ForeignOwner      bool
 	RegistryConfigSum string
+	Stamp             string
 	AuthConfigSum     string
-	HoldPath          string
+	HoldPath          string // inside Nginx's container
+	HoldAge           int64  // ms
 	FailureFloor      int
-	Immutable         []string
 	ServerName        string
 	CertName          string
 	StopGrace         time.Duration
@@ -68,59 +72,75 @@ var functions = template.FuncMap{
 // Render renders the stack. The order of the files is that in which they are
 // best written: the Compose file last, since it names the others.
 func Render(in Input) ([]File, error) {
+	d := newData(in)
+	var files []File
+	var err error
+	add := func(name string, mode fs.FileMode) []byte {
+		if err != nil {
+			return nil
+		}
+		var text []byte
+		text, err = execute(name, d)
+		files = append(files, File{Path: name, Data: text, Mode: mode, Secret: mode == 0o600})
+		return text
+	}
+	d.RegistryConfigSum = shortSum(add(RegistryConf, 0o600))
+	d.AuthConfigSum = shortSum(add(AuthConf, 0o600))
+	var loaded [][]byte
+	for _, name := range scripts {
+		loaded = append(loaded, add(name, 0o644))
+	}
+	loaded = append(loaded, add(SettingsFile, 0o644))
+	if err != nil {
+		return nil, err
+	}
+	// What Nginx has loaded shows by this sum, which it answers with: a reload
+	// takes a moment, and can fail.
+	unstamped, err := execute(NginxConf, d)
+	if err != nil {
+		return nil, err
+	}
+	d.Stamp = shortSum(append(loaded, unstamped)...)
+	add(NginxConf, 0o644)
+	add(ComposeFile, 0o644)
+	return files, err
+}
+
+var stampForm = regexp.MustCompile(`(?m)^\s*return 200 "([0-9a-f]{32})"; # stamp$`)
+
+// Stamp is the sum by which Nginx answers once it has loaded these files.
+func Stamp(files []File) string {
+	for _, f := range files {
+		if m := stampForm.FindSubmatch(f.Data); f.Path == NginxConf && m != nil {
+			return string(m[1])
+		}
+	}
+	return ""
+}
+
+func newData(in Input) data {
 	c := in.Config
 	grace := time.Duration(c.StopGrace)
-	d := data{
+	return data{
 		Config:       c,
 		HTTPSecret:   in.HTTPSecret,
 		ForeignOwner: in.OwnerUID != 0,
-		HoldPath:     "/var/lib/registry/.regctl/hold", FailureFloor: failureFloor(c.Users.Cost), Immutable: []string{},
+		HoldPath:     path.Join("/var/lib/registry", hold.Path),
+		HoldAge:      hold.MaxAge.Milliseconds(),
+		FailureFloor: failureFloor(c.Users.Cost),
 		ServerName:   nginxName(c.Domain),
 		CertName:     in.CertName,
 		StopGrace:    grace,
 		DrainTimeout: drainTimeout(grace),
 	}
-	registry, err := execute(RegistryConf, d)
-	if err != nil {
-		return nil, err
-	}
-	auth, err := execute(AuthConf, d)
-	if err != nil {
-		return nil, err
-	}
-	d.RegistryConfigSum, d.AuthConfigSum = shortSum(registry), shortSum(auth)
-	nginx, err := execute(NginxConf, d)
-	if err != nil {
-		return nil, err
-	}
-	settings, err := execute(SettingsFile, d)
-	if err != nil {
-		return nil, err
-	}
-	stack, err := execute(ComposeFile, d)
-	if err != nil {
-		return nil, err
-	}
-	files := []File{
-		{Path: RegistryConf, Data: registry, Mode: 0o600, Secret: true},
-		{Path: AuthConf, Data: auth, Mode: 0o600, Secret: true},
-	}
-	for _, name := range scripts {
-		text, err := fs.ReadFile(templates.Stack(), name)
-		if err != nil {
-			return nil, err
-		}
-		files = append(files, File{Path: name, Data: text, Mode: 0o644})
-	}
-	return append(files, []File{
-		{Path: SettingsFile, Data: settings, Mode: 0o644},
-		{Path: NginxConf, Data: nginx, Mode: 0o644},
-		{Path: ComposeFile, Data: stack, Mode: 0o644},
-	}...), nil
 }
 
 func execute(name string, d data) ([]byte, error) {
-	text, err := fs.ReadFile(templates.Stack(), name+".tmpl")
+	stack := templates.Stack()
+	if text, err := fs.ReadFile(stack, name); err == nil {
+		return text, nil // the same in every deployment
+	}
+	text, err := fs.ReadFile(stack, name+".tmpl")
 	if err != nil {
 		return nil, err
 	}
@@ -158,7 +178,10 @@ var scripts = []string{"nginx/js/front.js", "nginx/js/memory.js", "nginx/js/path
 // the machine measured), twice as much with each step above.
 func failureFloor(cost int) int { return 1000 << max(0, cost-12) }
 
-func shortSum(data []byte) string {
-	sum := sha256.Sum256(data)
-	return hex.EncodeToString(sum[:16])
+func shortSum(parts ...[]byte) string {
+	h := sha256.New()
+	for _, p := range parts {
+		h.Write(p)
+	}
+	return hex.EncodeToString(h.Sum(nil)[:16])
 }

@@ -11,7 +11,6 @@ import path from 'path.js';
 import rights from 'rights.js';
 
 const holdEvery = 25;       // ms between looks at the hold file
-const holdAge = 60000;      // ms after which a hold that nobody renews is over
 const holdWait = 120000;    // ms that a request is held at most
 const tagLock = 30000;      // ms after which a lock on a tag is given up
 const inner = 'http://127.0.0.1:8082';
@@ -21,6 +20,7 @@ const inner = 'http://127.0.0.1:8082';
 // variables and hands to `answer`; auth_request knows no other status.
 async function authorize(r) {
     const out = r.headersOut;
+    out['X-Method'] = r.variables.request_method;
     const asked = path.parse(r.variables.request_method, r.variables.request_uri);
     const refused = asked.status !== undefined;
     if (!refused) {
@@ -125,7 +125,7 @@ async function released() {
         } catch (e) {
             return true;
         }
-        if (age > holdAge) {
+        if (age > settings.holdAge) {
             return true;
         }
         if (Date.now() - began > holdWait) {
