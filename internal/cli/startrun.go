@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -172,7 +173,7 @@ func (s *start) lookAgain(ctx context.Context) error {
 	}
 	s.want.Containers = map[string]string{}
 	for _, c := range s.containers {
-		if c.Service == compose.ServiceRegistry || c.Service == compose.ServiceNginx {
+		if slices.Contains(serviceOrder, c.Service) {
 			s.want.Containers[c.Service] = c.ID
 		}
 	}
