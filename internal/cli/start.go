@@ -115,6 +115,12 @@ func (s *start) planFiles() error {
 	if _, err := os.Stat(s.d.Path(compose.UserFile)); errors.Is(err, fs.ErrNotExist) {
 		s.will("begin an empty %s", compose.UserFile)
 	}
+	if err := s.d.checkRights(); err != nil {
+		return err
+	}
+	if !exists(s.d.Path(compose.RightsFile)) {
+		s.will("write %s: every user may pull and push everywhere", compose.RightsFile)
+	}
 	return nil
 }
 

@@ -36,6 +36,9 @@ func (s *start) run(ctx context.Context) error {
 	if err := ensureUserFile(s.d.Layout); err != nil {
 		return err
 	}
+	if err := s.app.ensureRights(ctx, s.d); err != nil {
+		return err
+	}
 	if err := durable.MkdirAll(s.d.Path(compose.ACMEDir), 0o755); err != nil {
 		return err
 	}

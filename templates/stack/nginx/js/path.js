@@ -62,7 +62,7 @@ function parse(method, uri) {
     } else if (n > 2 && segments[n - 2] === 'manifests' && segments[n - 1] !== '') {
         kind = 'manifest'; ref = segments[n - 1]; end = n - 2;
         verb = read ? 'pull' : method === 'PUT' ? 'push' : method === 'DELETE' ? 'delete' : '';
-    } else if (n > 2 && segments[n - 2] === 'blobs' && segments[n - 1] !== '') {
+    } else if (n > 2 && segments[n - 2] === 'blobs' && segments[n - 1] !== '' && segments[n - 1] !== 'uploads') {
         kind = 'blob'; ref = segments[n - 1]; end = n - 2;
         verb = read ? 'pull' : method === 'DELETE' ? 'delete' : '';
     } else if (n > 2 && segments[n - 2] === 'referrers' && segments[n - 1] !== '') {

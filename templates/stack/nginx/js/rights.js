@@ -2,29 +2,29 @@
 // outside Nginx as well; pkg/users writes the file that these rights come from.
 
 // matches tells whether a pattern takes a repository in: '**' everything,
-// 'team/**' everything below team/, '*' within one component.
+// 'team/**' everything below team/, '*' any text within one component. Like
+// glob it goes back to the last '**' only, so no pattern makes it slow.
 function matches(pattern, name) {
-    return segmentsMatch(pattern.split('/'), 0, name.split('/'), 0);
-}
-
-function segmentsMatch(pattern, i, name, j) {
-    for (; i < pattern.length; i++, j++) {
-        if (pattern[i] === '**') {
-            if (i === pattern.length - 1) {
-                return j < name.length; // at least one component
-            }
-            for (let k = j; k < name.length; k++) {
-                if (segmentsMatch(pattern, i + 1, name, k)) {
-                    return true;
-                }
-            }
-            return false;
-        }
-        if (j >= name.length || !glob(pattern[i], name[j])) {
+    const p = pattern.split('/'), n = name.split('/');
+    if (p[p.length - 1] === '**') {
+        p.push('*'); // at least one component below
+    }
+    let i = 0, j = 0, star = -1, mark = 0;
+    while (j < n.length) {
+        if (i < p.length && p[i] === '**') {
+            star = i++;
+            mark = j;
+        } else if (i < p.length && glob(p[i], n[j])) {
+            i++;
+            j++;
+        } else if (star >= 0) {
+            i = star + 1;
+            j = ++mark;
+        } else {
             return false;
         }
     }
-    return j === name.length;
+    return i === p.length;
 }
 
 // glob matches one text against a pattern in which '*' stands for any number of
