@@ -28,6 +28,7 @@ var results = []struct {
 	{"user grant, user revoke", grantResult{}},
 	{"user ls", userList{}},
 	{"user check", checkResult{}},
+	{"ci github, ci gitlab, ci generic", ciResult{}},
 	{"version", versionInfo{}},
 }
 

@@ -58,7 +58,7 @@ Begin with:
 		newStatusCommand(a), newLogsCommand(a), newSmokeCommand(a),
 		newConfigCommand(a), newDiffCommand(a), newRenderCommand(a))
 	add(users, newUserCommand(a))
-	add(around, newVersionCommand(a))
+	add(around, newCICommand(a), newVersionCommand(a))
 	root.SetHelpCommandGroupID(around.ID)
 	root.SetCompletionCommandGroupID(around.ID)
 	return root
