@@ -87,9 +87,13 @@ debian_update() {
 # debian_fetch PACKAGE... downloads what the cache lacks and prints the path of each package file, in the order asked for.
 debian_fetch() {
 	local day=86400 updated=0
-	[ -f "$debian_state/updated" ] && updated=$(<"$debian_state/updated")
-	[ $(($(date +%s) - updated)) -lt "$day" ] || debian_update >&2
+	mkdir -p "$debian_state"
 	(
+		# apt fails at once when another holds its lists; two callers at a time are ordinary here.
+		exec 8>"$debian_state/lock"
+		flock 8
+		[ ! -f "$debian_state/updated" ] || updated=$(<"$debian_state/updated")
+		[ $(($(date +%s) - updated)) -lt "$day" ] || debian_update >&2
 		cd "$debian_state/archives" || exit
 		# apt-get download keeps a file whose checksum is right. It fails when the lists are older than the mirror.
 		if ! debian_apt apt-get download "$@" >/dev/null 2>&1; then

@@ -109,6 +109,9 @@ install_engine() {
 	apt_install "${packages[@]}"
 }
 
+# last_words shows the end of the daemon's log, without its many lines of mere information.
+last_words() { grep -v ' level=info ' | tail -n 10 >&2 || true; }
+
 # start_engine tries the machine's own way first, so that what is started here is also stopped and restarted that way.
 start_engine() {
 	local log=$build/dockerd.log message
@@ -117,7 +120,7 @@ start_engine() {
 		say "starting Docker Engine (systemd)"
 		# systemd waits until the daemon says that it is ready.
 		systemctl start docker >&2 && wait_for_engine 30 && return
-		journalctl --unit docker --lines 20 --no-pager >&2 || true
+		journalctl --unit docker --lines 60 --no-pager --output cat | last_words
 		die "$status_missing" "Docker Engine does not start" "journalctl -u docker"
 	fi
 	if [ -x /etc/init.d/docker ] && have service; then
@@ -130,7 +133,7 @@ start_engine() {
 	mkdir -p "$build"
 	setsid dockerd >"$log" 2>&1 </dev/null &
 	if ! wait_for_engine 30 $!; then
-		tail -n 20 "$log" >&2
+		last_words <"$log"
 		die "$status_missing" "Docker Engine does not start" "read $log"
 	fi
 }
@@ -177,7 +180,7 @@ compose_from_newer_debian() {
 	list=$(debian_fetch docker-compose)
 	scratch=$(mktemp -d "$build/compose.XXXXXX")
 	dpkg-deb --fsys-tarfile "$list" | tar -x -C "$scratch" ./usr/libexec/docker/cli-plugins/docker-compose
-	mkdir -p "$plugins"
+	(umask 022 && mkdir -p "$plugins")
 	# Under another name first: a half-written plugin must never be found.
 	install -m 0755 "$scratch/usr/libexec/docker/cli-plugins/docker-compose" "$plugins/.docker-compose.new"
 	mv "$plugins/.docker-compose.new" "$plugins/docker-compose"

@@ -5,6 +5,8 @@
 #
 # An image whose recipe has not changed is left as it is (--rebuild fetches newer packages of the same suite all the same).
 set -euo pipefail
+# The files of an image are read by other users than the one who builds it.
+umask 022
 
 # shellcheck source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"

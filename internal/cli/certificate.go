@@ -1,6 +1,9 @@
 package cli
 
 import (
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -43,11 +46,8 @@ func (a *App) planCertificate(d *deployment) (string, error) {
 		}
 		return plan.String(), nil
 	}
-	pair, err := d.files()
-	if err != nil {
-		return "", err
-	}
-	if err := pair.Check(d.cfg.Names(), a.Now()).Err(); err != nil {
+	pair, _, kept, err := a.theirs(d)
+	if err != nil || kept != nil {
 		return "", err
 	}
 	has, err := d.certs().Has(d.cfg.Domain, pair)
@@ -57,28 +57,42 @@ func (a *App) planCertificate(d *deployment) (string, error) {
 	return fmt.Sprintf("take over the certificate in %s\n", d.cfg.TLS.Cert), nil
 }
 
-// installFiles takes the person's pair over. When it cannot be used, but a good
-// one was taken over before, that one goes on being served.
+// installFiles takes the person's pair over, or warns that it cannot be used.
 func (a *App) installFiles(d *deployment) error {
-	pair, err := d.files()
+	pair, warnings, kept, err := a.theirs(d)
+	if err != nil {
+		return err
+	}
+	if kept != nil {
+		a.ui.Warn("%v; the pair taken over before stays in use", kept)
+		return nil
+	}
+	for _, w := range warnings {
+		a.ui.Warn("%s: %s", d.cfg.TLS.Cert, w.Message)
+	}
+	_, err = d.certs().Install(d.cfg.Domain, pair)
+	return err
+}
+
+// theirs reads and checks the person's pair. kept says why it cannot be used
+// when a good one was taken over before: that one goes on being served. Names
+// beyond the domain, such as the addresses of localhost, are not asked of it.
+func (a *App) theirs(d *deployment) (pair certs.Pair, warnings []certs.Problem, kept, err error) {
+	names := []string{d.cfg.Domain}
+	pair, err = d.files()
 	if err == nil {
-		report := pair.Check(d.cfg.Names(), a.Now())
-		for _, w := range report.Warnings {
-			a.ui.Warn("%s: %s", d.cfg.TLS.Cert, w.Message)
-		}
-		err = report.Err()
+		report := pair.Check(names, a.Now())
+		warnings, err = report.Warnings, report.Err()
 	}
 	if err == nil {
-		_, err = d.certs().Install(d.cfg.Domain, pair)
-		return err
+		return pair, warnings, nil, nil
 	}
 	err = fmt.Errorf("certificate %s: %w", d.cfg.TLS.Cert, err)
 	live, _, liveErr := d.certs().Live(d.cfg.Domain)
-	if liveErr != nil || live.Check(d.cfg.Names(), a.Now()).Err() != nil {
-		return err
+	if liveErr != nil || live.Check(names, a.Now()).Err() != nil {
+		return pair, nil, nil, err
 	}
-	a.ui.Warn("%v; the pair taken over before stays in use", err)
-	return nil
+	return pair, nil, err, nil
 }
 
 // files reads the pair that tls.cert and tls.key name.
@@ -95,4 +109,20 @@ func (d *deployment) abs(path string) string {
 		return path
 	}
 	return d.Path(path)
+}
+
+// errOtherCertificate says that the front door shows another certificate than
+// the one on disk.
+var errOtherCertificate = errors.New("another certificate than the one on disk is served")
+
+// serves tells whether a certificate that was served is the one on disk.
+func (d *deployment) serves(leaf *x509.Certificate) error {
+	_, disk, err := d.certs().Live(d.cfg.Domain)
+	if err != nil {
+		return err
+	}
+	if sum := sha256.Sum256(leaf.Raw); hex.EncodeToString(sum[:]) != disk.Fingerprint {
+		return errOtherCertificate
+	}
+	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -56,7 +57,27 @@ func lockDeployment(ctx context.Context, l compose.Layout, command string) (*loc
 	if errors.As(err, &busy) {
 		return nil, advice.With(err, "wait for it to end")
 	}
-	return held, err
+	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(settle(l), sweep(l)); err != nil {
+		return nil, errors.Join(err, held.Release())
+	}
+	return held, nil
+}
+
+// abandoned is the age at which a temporary file is nobody's any more. Writing
+// one takes no time, but not every writer holds the deployment's lock.
+const abandoned = time.Hour
+
+// sweep removes what writes that were killed left behind.
+func sweep(l compose.Layout) error {
+	var errs []error
+	for _, name := range []string{".", compose.StateDir, compose.PrivateDir, filepath.Dir(compose.UserFile),
+		filepath.Dir(compose.NginxConf), filepath.Dir(compose.RegistryConf)} {
+		errs = append(errs, durable.Sweep(l.Path(name), abandoned))
+	}
+	return errors.Join(errs...)
 }
 
 // users is the deployment's user file.

@@ -74,7 +74,7 @@ func status(ctx context.Context, err error) int {
 		return statusUsage
 	case errors.As(err, &invalid), errors.As(err, &rights), errors.Is(err, errNoDeployment), errors.Is(err, errContradicts):
 		return statusConfig
-	case errors.As(err, &held):
+	case errors.As(err, &held), errors.Is(err, compose.ErrBusy):
 		return statusLocked
 	case errors.Is(err, engine.ErrUnavailable), errors.Is(err, engine.ErrImage),
 		errors.Is(err, compose.ErrNoCompose), errors.Is(err, errOutsideShown), errors.Is(err, errPort):

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -204,10 +205,21 @@ func (o initOptions) config(dirName string) (*config.Config, error) {
 	if o.given("nginx-image") {
 		c.Nginx.Image = o.nginxImage
 	}
-	if faults := c.Validate(); len(faults) > 0 {
+	if faults := o.withoutDerived(c.Validate()); len(faults) > 0 {
 		return nil, o.flagFaults(faults)
 	}
 	return c, nil
+}
+
+// withoutDerived drops what is said of values that were not given and follow
+// from a domain that is at fault itself.
+func (o initOptions) withoutDerived(faults []config.Fault) []config.Fault {
+	if !slices.ContainsFunc(faults, func(f config.Fault) bool { return f.Path == "domain" }) {
+		return faults
+	}
+	return slices.DeleteFunc(faults, func(f config.Fault) bool {
+		return f.Path == "tls.mode" && !o.given("tls") || f.Path == "http_port" && !o.given("http-port")
+	})
 }
 
 // flagFaults is a configuration error of flags: it names the flag rather than

@@ -67,6 +67,9 @@ func (a *App) runLogs(ctx context.Context, o logsOptions, services []string) err
 	if len(containers) == 0 {
 		return errNotRunning(d)
 	}
+	if err := d.owns(containers); err != nil {
+		return err
+	}
 	names := []string{}
 	for _, c := range containers {
 		names = append(names, c.Service)

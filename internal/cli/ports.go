@@ -12,9 +12,11 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/regctl/regctl/pkg/advice"
 	"github.com/regctl/regctl/pkg/compose"
+	"github.com/regctl/regctl/pkg/engine"
 )
 
 // errPort says that a port the stack needs is not to be had.
@@ -22,12 +24,8 @@ var errPort = errors.New("not free")
 
 // checkPorts makes sure that the ports to publish are free, or ours already.
 func (s *start) checkPorts(ctx context.Context) error {
-	var ours []uint16
-	if c, ok := find(s.containers, compose.ServiceNginx); ok {
-		ours = c.Published
-	}
 	for _, port := range []int{s.d.cfg.HTTPSPort, s.d.cfg.HTTPPort} {
-		if port == 0 || slices.Contains(ours, uint16(port)) {
+		if port == 0 || s.publishes(port) {
 			continue
 		}
 		l, err := net.Listen("tcp", net.JoinHostPort(s.d.cfg.Bind, strconv.Itoa(port)))
@@ -41,9 +39,14 @@ func (s *start) checkPorts(ctx context.Context) error {
 		if errors.Is(err, syscall.EADDRNOTAVAIL) {
 			return advice.With(fmt.Errorf("%s is no address of this host: %w", s.d.cfg.Bind, errPort), "change bind in %s", s.d.Path(compose.ConfigFile))
 		}
-		by := ""
-		if who := s.listener(ctx, port); who != "" {
-			by = ": used by " + who
+		by := s.listener(ctx, port)
+		if ours, err := s.comingUp(ctx, port, by); err != nil {
+			return err
+		} else if ours {
+			continue
+		}
+		if by != "" {
+			by = ": used by " + by
 		}
 		key := "https_port"
 		if port == s.d.cfg.HTTPPort {
@@ -54,6 +57,39 @@ func (s *start) checkPorts(ctx context.Context) error {
 	}
 	return nil
 }
+
+// publishes tells whether a container of this stack has a port already.
+func (s *start) publishes(port int) bool {
+	return slices.ContainsFunc(s.containers, func(c engine.Container) bool { return slices.Contains(c.Published, uint16(port)) })
+}
+
+// comingUp tells whether a port that is in use is about to be our own: a start
+// that was killed or interrupted may go on in the engine, whose proxy listens a
+// moment before the list of containers shows the port.
+func (s *start) comingUp(ctx context.Context, port int, by string) (bool, error) {
+	if by != "" && !strings.HasPrefix(by, "docker-proxy ") {
+		return false, nil
+	}
+	for deadline := time.Now().Add(startingTimeout); ; {
+		nginx, ok := find(s.containers, compose.ServiceNginx)
+		if !ok || nginx.Running() || s.publishes(port) || time.Now().After(deadline) {
+			return s.publishes(port), nil
+		}
+		select {
+		case <-ctx.Done():
+			return false, ctx.Err()
+		case <-time.After(knockEvery):
+		}
+		var err error
+		if s.containers, err = s.engine.Containers(ctx, s.d.cfg.Project); err != nil {
+			return false, err
+		}
+	}
+}
+
+// startingTimeout is how long a container may take from its proxy to its state
+// "running".
+const startingTimeout = 5 * time.Second
 
 // listener says who listens on a port, as far as it can be known: a container,
 // or a process where /proc may be read.

@@ -3,11 +3,9 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/regctl/regctl/pkg/advice"
-	"github.com/regctl/regctl/pkg/certs"
 	"github.com/regctl/regctl/pkg/compose"
 )
 
@@ -33,14 +31,11 @@ exit 1`
 // errNotLoaded says that Nginx goes on with the configuration before.
 var errNotLoaded = errors.New("nginx did not load its new configuration and goes on with the one before")
 
-// reload has Nginx load a configuration or certificate that it does not have
-// yet, and makes sure that it did. A container that Compose has just made has it.
+// reload has Nginx load its configuration and certificate, and makes sure that
+// it did; what is under way goes on.
 func (s *start) reload(ctx context.Context) error {
-	id := s.want.Containers[compose.ServiceNginx]
-	if id == "" || id != s.state.Containers[compose.ServiceNginx] || s.state.Nginx == s.want.Nginx {
-		return nil
-	}
 	s.app.ui.Step("reloading nginx")
+	id := s.want.Containers[compose.ServiceNginx]
 	if err := s.engine.Signal(ctx, id, "HUP"); err != nil {
 		return err
 	}
@@ -50,31 +45,9 @@ func (s *start) reload(ctx context.Context) error {
 	if err == nil && code != 0 {
 		err = errNotLoaded
 	}
-	if err == nil {
-		err = s.served(bounded)
-	}
 	if err == nil || ctx.Err() != nil {
 		return err
 	}
 	lines, _ := s.engine.LastLines(ctx, id, "15")
 	return advice.With(&logError{err: err, log: indent(lines)}, "regctl logs nginx%s", dirFlag(s.d.Dir))
-}
-
-// served waits until the certificate on disk is the one that the port shows.
-func (s *start) served(ctx context.Context) error {
-	_, disk, err := s.d.certs().Live(s.d.cfg.Domain)
-	if err != nil {
-		return err
-	}
-	for {
-		shown, err := certs.Served(ctx, s.d.dialAddr(), s.d.cfg.Domain)
-		if err == nil && shown.Fingerprint == disk.Fingerprint {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("%w: the certificate on disk is not the one served", errNotLoaded)
-		case <-time.After(knockEvery):
-		}
-	}
 }

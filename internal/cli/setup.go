@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/regctl/regctl/pkg/advice"
 	"github.com/regctl/regctl/pkg/compose"
@@ -31,13 +33,15 @@ func (s *setup) run(ctx context.Context) (initResult, error) {
 	if err := s.checkDir(); err != nil {
 		return res, err
 	}
-	same, err := s.existing()
+	have, err := s.existing()
 	if err != nil {
 		return res, err
 	}
-	if same {
-		res.DryRun = false // nothing would be done
-		return res, nil
+	if have != nil {
+		return s.unchanged(res, have), nil
+	}
+	if err := s.checkPair(); err != nil {
+		return res, err
 	}
 	if s.app.dryRun {
 		moved, err := s.inTheWay()
@@ -81,24 +85,44 @@ func (s *setup) checkDir() error {
 	return nil
 }
 
-// existing tells whether the deployment is there already with these answers.
-func (s *setup) existing() (same bool, err error) {
+// checkPair refuses a pair of the person's own that cannot be used. Later runs
+// make do with one that was served before; here it was named just now.
+func (s *setup) checkPair() error {
+	if s.cfg.TLS.Mode != config.ModeFiles {
+		return nil
+	}
+	_, _, unusable, err := s.app.theirs(&deployment{Layout: s.layout, cfg: s.cfg})
+	return cmp.Or(err, unusable)
+}
+
+// unchanged is the result where the deployment is there already: what was left
+// out of the answers is as it is there.
+func (s *setup) unchanged(res initResult, have *config.Config) initResult {
+	res.URL, res.Host, res.Project, res.TLS = have.URL(), have.Host(), have.Project, have.TLS.Mode
+	res.DryRun = false // nothing would be done
+	if exists(s.layout.Path(journalFile)) && !s.opts.passwordStdin {
+		s.app.ui.Warn("the init before this one was ended before it could show a password; regctl user passwd %s%s makes another",
+			s.opts.user, dirFlag(s.layout.Dir))
+	}
+	return res
+}
+
+// existing returns the configuration of a deployment that is there already with
+// these answers, nil when there is none.
+func (s *setup) existing() (*config.Config, error) {
 	path := s.layout.Path(compose.ConfigFile)
 	have, err := config.Load(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	if s.opts.force {
-		return false, nil
+	if errors.Is(err, fs.ErrNotExist) || s.opts.force {
+		return nil, nil
 	}
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	if diff := s.opts.differences(have, s.cfg); len(diff) > 0 {
-		return false, advice.With(fmt.Errorf("%s %w: %s", path, errContradicts, strings.Join(diff, ", ")),
+		return nil, advice.With(fmt.Errorf("%s %w: %s", path, errContradicts, strings.Join(diff, ", ")),
 			"edit regctl.yaml, then regctl up%s; or add --force to write it anew (the old one is kept)", dirFlag(s.layout.Dir))
 	}
-	return true, nil
+	return have, nil
 }
 
 // inTheWay lists the files that init would have to replace, each with the name
@@ -137,12 +161,12 @@ func (s *setup) write(ctx context.Context, res *initResult, hash string) (err er
 	made, err := makeDir(l.Dir)
 	if err != nil {
 		removeEmpty(l.Dir, made)
-		return advice.With(err, "name a directory you may write to: regctl init DIR --domain HOST")
+		return notWritable(err)
 	}
 	held, err := lockDeployment(ctx, l, "init")
 	if err != nil {
 		removeEmpty(l.Dir, made)
-		return err
+		return notWritable(err)
 	}
 	defer func() {
 		// Only under the lock: what is there may be another init's.
@@ -158,7 +182,10 @@ func (s *setup) write(ctx context.Context, res *initResult, hash string) (err er
 		return err
 	}
 	// Another init may have been done while this one made its password.
-	if same, err := s.existing(); err != nil || same {
+	if have, err := s.existing(); err != nil || have != nil {
+		if have != nil {
+			*res = s.unchanged(*res, have)
+		}
 		return err
 	}
 	moved, err := s.inTheWay()
@@ -193,14 +220,28 @@ func (s *setup) write(ctx context.Context, res *initResult, hash string) (err er
 	return j.done()
 }
 
+// notWritable adds what helps where the directory is not the person's to write.
+func notWritable(err error) error {
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
+		return advice.With(err, "name a directory you may write to: regctl init DIR --domain HOST")
+	}
+	return err
+}
+
 // recover takes back what an init that was killed left behind.
 func (s *setup) recover() error {
+	if exists(s.layout.Path(compose.ConfigFile)) {
+		return nil // lockDeployment has dropped a journal that is of no use any more
+	}
+	// Nobody but an init can have been at work here, and none is now.
+	for _, dir := range []string{s.layout.Dir, s.layout.Path(compose.StateDir)} {
+		if err := durable.Sweep(dir, 0); err != nil {
+			return err
+		}
+	}
 	j, err := unfinished(s.layout)
 	if err != nil || j == nil {
 		return err
-	}
-	if exists(s.layout.Path(compose.ConfigFile)) {
-		return j.done()
 	}
 	s.app.ui.Step("taking back an init that was interrupted")
 	return j.undo()

@@ -49,7 +49,7 @@ func (a *App) runDown(ctx context.Context) error {
 		res.text = fmt.Sprintf("would stop and remove %v", services)
 	default:
 		a.ui.Step("stopping; waiting up to %s for transfers to end", d.cfg.StopGrace)
-		if err := runner.Run(ctx, a.composeOutput(), "down"); err != nil {
+		if err := runner.Change(ctx, a.composeOutput(), "down"); err != nil {
 			return err
 		}
 		res.Changed = true
@@ -85,7 +85,7 @@ func (a *App) runRestart(ctx context.Context, timeout time.Duration) error {
 		return a.ui.Result(res)
 	}
 	a.ui.Step("restarting; waiting up to %s for transfers to end", d.cfg.StopGrace)
-	if err := runner.Run(ctx, a.composeOutput(), "restart"); err != nil {
+	if err := runner.Change(ctx, a.composeOutput(), "restart"); err != nil {
 		return err
 	}
 	s := &start{app: a, d: d, opts: upOptions{timeout: timeout}}
@@ -112,20 +112,6 @@ func (a *App) stack(ctx context.Context, command string) (d *deployment, service
 		return nil, nil, nil, nil, err
 	}
 	defer e.Close()
-	s := &start{app: a, d: d, engine: e}
-	if s.containers, err = e.Containers(ctx, d.cfg.Project); err != nil {
-		return nil, nil, nil, nil, err
-	}
-	if err := s.checkOwner(ctx); err != nil {
-		return nil, nil, nil, nil, err
-	}
-	if r, err = compose.FindCompose(ctx, d.Layout, d.cfg.Project); err != nil {
-		return nil, nil, nil, nil, err
-	}
-	services = []string{}
-	for _, c := range s.containers {
-		services = append(services, c.Service)
-	}
 	done = func() {}
 	if !a.dryRun {
 		held, err := lockDeployment(ctx, d.Layout, command)
@@ -133,8 +119,32 @@ func (a *App) stack(ctx context.Context, command string) (d *deployment, service
 			return nil, nil, nil, nil, err
 		}
 		done = func() { held.Release() }
+		if err := a.awaitCompose(ctx, d); err != nil {
+			done()
+			return nil, nil, nil, nil, err
+		}
+	}
+	s := &start{app: a, d: d, engine: e}
+	if s.containers, err = e.Containers(ctx, d.cfg.Project); err == nil {
+		err = s.checkOwner(ctx)
+	}
+	if err == nil {
+		r, err = compose.FindCompose(ctx, d.Layout, d.cfg.Project)
+	}
+	if err != nil {
+		done()
+		return nil, nil, nil, nil, err
+	}
+	services = []string{}
+	for _, c := range s.containers {
+		services = append(services, c.Service)
 	}
 	return d, services, r, done, nil
+}
+
+// awaitCompose waits for what a killed run has left at work. The lock is held.
+func (a *App) awaitCompose(ctx context.Context, d *deployment) error {
+	return d.AwaitIdle(ctx, func() { a.ui.Step("waiting for the Docker Compose of a regctl that was killed to end") })
 }
 
 // composeOutput is where Compose's own words go.

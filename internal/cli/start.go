@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/regctl/regctl/pkg/advice"
@@ -32,7 +33,9 @@ type start struct {
 	state      upState           // as the last up left it
 	want       upState           // as this one is to leave it
 	plan       []string
-	compose    bool // Compose has to be called
+	ran        map[string]string // service to ID of what ran before
+	compose    bool              // Compose has to be called
+	halfMade   []string          // services whose container has to be made anew
 }
 
 func (s *start) close() {
@@ -140,30 +143,10 @@ func checkByHand(d *deployment, drift []compose.Drift, force bool) error {
 		dirFlag(d.Dir), compose.OverrideFile)
 }
 
-// checkOwner refuses to take over the containers of another deployment that
-// has the same project name.
-func (s *start) checkOwner(ctx context.Context) error {
-	for _, c := range s.containers {
-		if c.WorkingDir != "" && !sameDir(c.WorkingDir, s.d.Dir) {
-			return advice.With(fmt.Errorf("the Compose project %q belongs to %s", s.d.cfg.Project, c.WorkingDir),
-				"give this one another name: project in %s; or end that one: docker compose -p %s down", s.d.Path(compose.ConfigFile), s.d.cfg.Project)
-		}
-	}
-	volume := s.d.cfg.Project + "_registry-data"
-	if len(s.containers) == 0 {
-		if there, err := s.engine.VolumeExists(ctx, volume); err != nil {
-			return err
-		} else if there {
-			s.app.ui.Detail("the volume %s exists; its images will be there", volume)
-		}
-	}
-	return nil
-}
-
-func sameDir(a, b string) bool {
-	fa, errA := os.Stat(a)
-	fb, errB := os.Stat(b)
-	return errA == nil && errB == nil && os.SameFile(fa, fb)
+// edited tells whether a rendered file is another than the one regctl wrote, so
+// that a service may have loaded what is about to be replaced.
+func (s *start) edited(name string) bool {
+	return slices.ContainsFunc(s.drift, func(d compose.Drift) bool { return d.Path == name && d.ByHand() })
 }
 
 // checkImages looks which images are here.
@@ -197,21 +180,21 @@ const upStateFile = compose.StateDir + "/up.json"
 func (s *start) planCompose() error {
 	s.state = readUpState(s.d.Layout)
 	s.want = upState{Images: s.images, Compose: s.composeSum(), Nginx: s.nginxSum()}
-	running := map[string]string{}
+	s.ran = map[string]string{}
 	for _, c := range s.containers {
 		if c.Running() {
-			running[c.Service] = c.ID
+			s.ran[c.Service] = c.ID
 		}
 	}
 	for _, service := range serviceOrder {
-		if running[service] == "" {
+		if s.ran[service] == "" {
 			s.will("start %s", service)
 			s.compose = true
-		} else if s.state.Containers[service] != running[service] {
+		} else if s.state.Containers[service] != s.ran[service] {
 			s.compose = true // started by somebody else: let Compose look
 		}
 	}
-	if s.state.Compose != s.want.Compose || !sameMap(s.state.Images, s.images) {
+	if s.state.Compose != s.want.Compose || !sameMap(s.state.Images, s.images) || s.edited(compose.RegistryConf) {
 		s.compose = true
 	}
 	if s.compose && len(s.plan) == 0 {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -48,18 +47,14 @@ func (s *start) run(ctx context.Context) error {
 	}
 	if s.compose {
 		ui.Step("starting the stack")
-		var quiet io.Writer = io.Discard
-		if ui.Verbose {
-			quiet = s.app.Err
-		}
-		if err := s.runner.Run(ctx, quiet, "up", "--detach", "--quiet-pull"); err != nil {
+		if err := s.runCompose(ctx); err != nil {
 			return s.explain(ctx, err)
 		}
 	}
 	if err := s.lookAgain(ctx); err != nil {
 		return err
 	}
-	if err := s.reload(ctx); err != nil {
+	if err := s.load(ctx); err != nil {
 		return err
 	}
 	if err := s.wait(ctx); err != nil {
@@ -110,8 +105,12 @@ func (s *start) writeFiles(ctx context.Context) error {
 		}
 	}
 	// Also when nothing changed: the override is the person's to break.
-	_, err := s.d.Load(ctx, s.d.Path(compose.ComposeFile), s.d.cfg.Project)
-	return err
+	project, err := s.d.Load(ctx, s.d.Path(compose.ComposeFile), s.d.cfg.Project)
+	if err != nil {
+		return err
+	}
+	s.findHalfMade(compose.Networks(project))
+	return nil
 }
 
 // nginxCapabilities are those of the service in docker-compose.yml: `nginx -t`
@@ -226,13 +225,15 @@ func (s *start) explain(ctx context.Context, err error) error {
 	return advice.With(&logError{err: err, log: b.String()}, "regctl logs%s", dirFlag(s.d.Dir))
 }
 
-func find(containers []engine.Container, service string) (engine.Container, bool) {
+// find finds a service's container; of several, left behind by an interrupted
+// change, the one that runs.
+func find(containers []engine.Container, service string) (found engine.Container, ok bool) {
 	for _, c := range containers {
-		if c.Service == service {
-			return c, true
+		if c.Service == service && (!ok || c.Running()) {
+			found, ok = c, true
 		}
 	}
-	return engine.Container{}, false
+	return found, ok
 }
 
 func indent(text string) string {

@@ -169,6 +169,10 @@ func (a *App) services(ctx context.Context, d *deployment, r *statusResult) erro
 	if err != nil {
 		return err
 	}
+	if err := d.owns(containers); err != nil {
+		r.problem("%v", err)
+		containers = nil // not this deployment's
+	}
 	for _, name := range serviceOrder {
 		c, ok := find(containers, name)
 		if !ok {

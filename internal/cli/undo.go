@@ -14,8 +14,10 @@ import (
 
 // journal lets an unfinished init be taken back, by itself when it fails and by
 // the next one when it was killed. It is written before anything it lists
-// exists, and regctl.yaml is the last file that init writes: a journal beside
-// that file belongs to an init that was done.
+// exists. regctl.yaml is what makes a deployment: init moves an old one away
+// first and writes the new one last, and taking back puts the old one back last.
+// So a journal beside that file belongs to an init that was done, or that had
+// not begun.
 type journal struct {
 	layout compose.Layout
 
@@ -47,12 +49,27 @@ func begin(l compose.Layout, created []string, moved map[string]string) (*journa
 	if err := durable.WriteFile(l.Path(journalFile), data, 0o600); err != nil {
 		return nil, err
 	}
-	for _, from := range sortedKeys(moved) {
+	for _, from := range j.moves() {
 		if err := durable.Rename(l.Path(from), l.Path(moved[from])); err != nil {
 			return j, err
 		}
 	}
 	return j, nil
+}
+
+// moves lists what is to be moved, in order.
+func (j *journal) moves() []string {
+	names := sortedKeys(j.Moved)
+	slices.SortStableFunc(names, func(a, b string) int {
+		switch {
+		case a == b || a != compose.ConfigFile && b != compose.ConfigFile:
+			return 0
+		case a == compose.ConfigFile:
+			return -1
+		}
+		return 1
+	})
+	return names
 }
 
 // unfinished returns the journal of an init that was killed, or nil.
@@ -71,21 +88,41 @@ func unfinished(l compose.Layout) (*journal, error) {
 	return j, nil
 }
 
-// undo takes back what was made and moves back what was moved away.
+// undo takes back what was made and moves back what was moved away. Killed on
+// the way it can be begun again: a file that is no longer where it was moved to
+// is back already, or never left.
 func (j *journal) undo() error {
 	var errs []error
 	for _, name := range slices.Backward(j.Created) {
-		errs = append(errs, os.RemoveAll(j.layout.Path(name)))
-	}
-	for from, to := range j.Moved {
-		if _, err := os.Lstat(j.layout.Path(to)); err == nil {
-			errs = append(errs, durable.Rename(j.layout.Path(to), j.layout.Path(from)))
+		if _, old := j.Moved[name]; !old {
+			errs = append(errs, os.RemoveAll(j.layout.Path(name)))
 		}
+	}
+	for _, from := range slices.Backward(j.moves()) {
+		path, aside := j.layout.Path(from), j.layout.Path(j.Moved[from])
+		if !exists(aside) {
+			continue
+		}
+		err := os.RemoveAll(path)
+		if err == nil {
+			err = durable.Rename(aside, path)
+		}
+		errs = append(errs, err)
 	}
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
 	return j.done()
+}
+
+// settle drops the journal of an init that was killed after it was done. The
+// lock is held. Left there it would take the deployment back, should its
+// regctl.yaml ever be missing.
+func settle(l compose.Layout) error {
+	if !exists(l.Path(compose.ConfigFile)) || !exists(l.Path(journalFile)) {
+		return nil
+	}
+	return os.Remove(l.Path(journalFile))
 }
 
 // done removes the journal.

@@ -91,6 +91,9 @@ func (a *App) runUp(ctx context.Context, o upOptions) error {
 			return err
 		}
 		defer held.Release()
+		if err := a.awaitCompose(ctx, d); err != nil {
+			return err
+		}
 	}
 	if err := s.prepare(ctx); err != nil {
 		return err
@@ -104,7 +107,9 @@ func (a *App) runUp(ctx context.Context, o upOptions) error {
 		if err := s.run(ctx); err != nil {
 			return err
 		}
-		res.Changed = len(s.plan) > 0
+		if res.Changed = len(s.plan) > 0; res.Changed {
+			res.Plan = s.plan
+		}
 	}
 	if d.cfg.TLS.Mode == config.ModeSelfSigned {
 		res.CA = d.localCA().CertPath()

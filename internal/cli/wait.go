@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/regctl/regctl/pkg/certs"
+	"github.com/regctl/regctl/pkg/compose"
 	"github.com/regctl/regctl/pkg/config"
 	"github.com/regctl/regctl/pkg/frontdoor"
 )
@@ -19,9 +21,14 @@ var errNotUp = errors.New("the registry does not answer")
 const (
 	knockEvery = 150 * time.Millisecond
 	lookEvery  = time.Second
+	// healAfter is how long Nginx may go on with its old certificate: the workers
+	// that have the new one need a moment to start.
+	healAfter = time.Second
 	// crashes is how often a service may have been restarted before waiting on is
-	// pointless.
+	// pointless, unless it has run since then for as long as settled: Docker then
+	// takes it for well, but goes on counting.
 	crashes = 3
+	settled = 10 * time.Second
 )
 
 // door is where the deployment's front door is reached from this host.
@@ -46,44 +53,77 @@ func (d *deployment) dialAddr() string {
 	return net.JoinHostPort(host, strconv.Itoa(d.cfg.HTTPSPort))
 }
 
-// wait knocks until the registry answers through the front door. When a service
-// keeps crashing it gives up early; the error shows what the service said.
+// wait knocks until the registry answers through the front door with the
+// certificate that is on disk. When a service keeps crashing it gives up early;
+// the error shows what the service said.
 func (s *start) wait(ctx context.Context) error {
 	door, err := s.d.door()
 	if err != nil {
 		return err
 	}
-	began := time.Now()
-	looked, told := began, false
+	p := patience{start: s, began: time.Now(), looked: time.Now()}
 	for {
-		_, err := door.Knock(ctx)
+		leaf, err := door.Knock(ctx)
+		if err == nil {
+			err = s.d.serves(leaf)
+		}
 		if err == nil {
 			return nil
 		}
-		if ctx.Err() != nil {
-			return s.explain(ctx, err)
-		}
-		waited := time.Since(began)
-		if waited > s.opts.timeout {
-			return s.explain(ctx, fmt.Errorf("%w at %s after %s: %w", errNotUp, s.d.cfg.URL(), waited.Round(time.Second), err))
-		}
-		if !told && waited > 2*time.Second {
-			s.app.ui.Step("waiting for %s to answer", s.d.cfg.URL())
-			told = true
-		}
-		if time.Since(looked) > lookEvery {
-			looked = time.Now()
-			if crashing, err := s.crashing(ctx); err != nil {
-				return err
-			} else if crashing != "" {
-				return s.explain(ctx, fmt.Errorf("%w: %s keeps ending", errNotUp, crashing))
-			}
+		if err := p.lasts(ctx, err); err != nil {
+			return err
 		}
 		select {
 		case <-ctx.Done():
 		case <-time.After(knockEvery):
 		}
 	}
+}
+
+// patience decides after each failed knock whether to go on waiting.
+type patience struct {
+	*start
+	began, looked time.Time
+	told, healed  bool
+}
+
+// lasts returns an error when waiting on is pointless; because is why the last
+// knock failed.
+func (p *patience) lasts(ctx context.Context, because error) error {
+	if ctx.Err() != nil {
+		return p.explain(ctx, because)
+	}
+	waited := time.Since(p.began)
+	if waited > p.opts.timeout {
+		return p.explain(ctx, fmt.Errorf("%w at %s after %s: %w", errNotUp, p.d.cfg.URL(), waited.Round(time.Second), because))
+	}
+	// This run may have had no reason to reload: an earlier reload got lost.
+	if !p.healed && otherCertificate(because) && waited > healAfter && p.want.Containers[compose.ServiceNginx] != "" {
+		p.healed = true
+		p.will("reload nginx, which served another certificate")
+		if err := p.reload(ctx); err != nil {
+			return err
+		}
+	}
+	if !p.told && waited > 2*time.Second {
+		p.app.ui.Step("waiting for %s to answer", p.d.cfg.URL())
+		p.told = true
+	}
+	if time.Since(p.looked) < lookEvery {
+		return nil
+	}
+	p.looked = time.Now()
+	crashing, err := p.crashing(ctx)
+	if err == nil && crashing != "" {
+		err = p.explain(ctx, fmt.Errorf("%w: %s keeps ending", errNotUp, crashing))
+	}
+	return err
+}
+
+// otherCertificate tells whether a knock failed for the certificate served.
+func otherCertificate(err error) bool {
+	var refused *tls.CertificateVerificationError
+	return errors.Is(err, errOtherCertificate) || errors.As(err, &refused)
 }
 
 // crashing names a service that will not come up by waiting, or "".
@@ -100,7 +140,8 @@ func (s *start) crashing(ctx context.Context) (string, error) {
 		if c, err = s.engine.Inspect(ctx, c); err != nil {
 			return "", err
 		}
-		if c.Restarts >= crashes || c.State == "exited" || c.State == "dead" {
+		flapping := c.Restarts >= crashes && (!c.Running() || time.Since(c.Started) < settled)
+		if flapping || c.State == "exited" || c.State == "dead" {
 			return service, nil
 		}
 	}

@@ -10,7 +10,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
+	"unicode/utf8"
 )
 
 // Result is what a command found or did. Its exported fields are its JSON.
@@ -61,14 +61,25 @@ func (u *UI) Warn(format string, args ...any) {
 	fmt.Fprintf(u.Err, "warning: "+format+"\n", args...)
 }
 
-// Table writes rows in columns, the first being the heading.
+// Table writes rows in columns, the first row being the heading. (text/tabwriter
+// would not do: it ends a column at the first row that has nothing in it.)
 func Table(w io.Writer, rows [][]string) {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	var widths []int
 	for _, row := range rows {
-		// A trailing cell is not padded; an empty last one would leave blanks.
-		fmt.Fprintln(t, strings.TrimRight(strings.Join(row, "\t"), "\t"))
+		for i, cell := range row {
+			if i == len(widths) {
+				widths = append(widths, 0)
+			}
+			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+		}
 	}
-	t.Flush()
+	for _, row := range rows {
+		var line strings.Builder
+		for i, cell := range row {
+			fmt.Fprintf(&line, "%-*s  ", widths[i], cell)
+		}
+		fmt.Fprintln(w, strings.TrimRight(line.String(), " "))
+	}
 }
 
 // Bytes writes a size as people read it: 1.5 GiB.
@@ -78,7 +89,7 @@ func Bytes(n int64) string {
 		return fmt.Sprintf("%d B", n)
 	}
 	f, i := float64(n)/unit, 0
-	for ; f >= unit && i < 4; i++ {
+	for ; f >= unit-0.05 && i < 4; i++ { // what would be written as 1024.0 too
 		f /= unit
 	}
 	return fmt.Sprintf("%.1f %ciB", f, "KMGTP"[i])

@@ -9,6 +9,7 @@
 //	certs/archive/NAME/N/{fullchain,privkey,cert,chain}.pem   every pair, numbered
 //	certs/live/NAME -> ../archive/NAME/N                      the one to serve
 //	certs/ca.pem                                              the local CA's certificate, for clients
+//	certs/ca.pem.old                                          the one before, if it was replaced
 //	private/ca-key.pem                                        its key
 //
 // certs/ is mounted read-only into Nginx, so the CA's key is not in it. The

@@ -3,7 +3,6 @@ package certs
 import (
 	"errors"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -61,7 +60,8 @@ func (l LocalCA) Plan(names []string, now time.Time) (*Plan, error) {
 }
 
 // PlanNew plans another CA in the place of the one that is there, and a
-// certificate by it. Every client then needs the new ca.pem.
+// certificate by it. Every client then needs the new ca.pem; the old one is
+// kept as ca.pem.old.
 func (l LocalCA) PlanNew(names []string, now time.Time) (*Plan, error) {
 	h, err := parseHosts(names)
 	if err != nil {
@@ -81,7 +81,11 @@ func (l LocalCA) PlanNew(names []string, now time.Time) (*Plan, error) {
 // clients who have it go on trusting what the same key signs.
 func (l LocalCA) planCA(p *Plan, h hosts, now time.Time) (*Plan, error) {
 	key, err := l.loadKey()
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	switch {
+	case err == nil, errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, fs.ErrPermission):
+		return nil, l.keyError(err)
+	default:
 		return nil, advice.With(&CAError{CAKeyUnusable, l.KeyPath(), err, "not the key of a CA"},
 			"move it away, then run regctl up")
 	}
@@ -126,7 +130,8 @@ func (l LocalCA) Apply(p *Plan) error {
 
 // write stores a new CA. An old certificate goes first and the new one comes
 // last, so ca.pem never lies beside a key that is not its own: that would look
-// like a lost key for ever, and a missing ca.pem is simply made.
+// like a lost key for ever, and a missing ca.pem is simply made. The old one
+// stays as ca.pem.old, by which it can be found and removed on clients.
 func (l LocalCA) write(p *Plan) error {
 	key, err := encodeKey(p.ca.key)
 	if err != nil {
@@ -136,20 +141,25 @@ func (l LocalCA) write(p *Plan) error {
 		return err
 	}
 	if p.writeKey {
-		if err := os.Remove(l.CertPath()); err == nil {
-			err = durable.SyncDir(l.Store.Dir)
-			if err != nil {
-				return err
+		old := l.CertPath() + ".old"
+		err := durable.Rename(l.CertPath(), old)
+		aside := err == nil
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		if err := l.writeKey(key); err != nil {
+			if aside {
+				err = errors.Join(err, durable.Rename(old, l.CertPath()))
 			}
-		} else if !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-		if err := durable.MkdirAll(l.PrivateDir, 0o700); err != nil {
-			return err
-		}
-		if err := durable.WriteFile(l.KeyPath(), key, 0o600); err != nil {
 			return err
 		}
 	}
 	return durable.WriteFile(l.CertPath(), encodeCertificate(p.ca.cert.Raw), 0o644)
+}
+
+func (l LocalCA) writeKey(key []byte) error {
+	if err := durable.MkdirAll(l.PrivateDir, 0o700); err != nil {
+		return err
+	}
+	return durable.WriteFile(l.KeyPath(), key, 0o600)
 }

@@ -9,11 +9,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 
 	"github.com/rogpeppe/go-internal/diff"
 
+	"github.com/regctl/regctl/pkg/advice"
 	"github.com/regctl/regctl/pkg/durable"
 )
 
@@ -33,7 +33,7 @@ type Drift struct {
 	Path  string
 	State State
 	Mode  bool   // also (or only) its permissions differ
-	Diff  string // unified, from disk to rendering; "" when Current or Missing; secrets masked
+	Diff  string // unified, from disk to rendering; "" when Current or Missing; secrets are not shown
 }
 
 // Changes tells whether writing would change the file.
@@ -80,7 +80,8 @@ func (l Layout) compare(f File, ours []string) (Drift, error) {
 		return d, err
 	}
 	if !fi.Mode().IsRegular() {
-		return d, fmt.Errorf("%s is not a regular file", path)
+		return d, advice.With(fmt.Errorf("%s is not a regular file", path),
+			"move it out of the way; regctl render writes the file that belongs there")
 	}
 	disk, err := os.ReadFile(path)
 	if err != nil {
@@ -103,6 +104,9 @@ func (l Layout) compare(f File, ours []string) (Drift, error) {
 		from, to = mask(from), mask(to)
 	}
 	d.Diff = string(diff.Diff(f.Path, from, f.Path+" (as it would be rendered)", to))
+	if d.Diff == "" {
+		d.Diff = "only values that are not shown differ\n"
+	}
 	return d, nil
 }
 
@@ -184,7 +188,8 @@ func (l Layout) readRecord() (record, error) {
 		return rec, err
 	}
 	if err := json.Unmarshal(data, &rec); err != nil {
-		return rec, fmt.Errorf("%s: %w", l.recordPath(), err)
+		return rec, advice.With(fmt.Errorf("%s is damaged: %w", l.recordPath(), err),
+			"remove it; regctl then takes rendered files that differ for another's and asks before it replaces them")
 	}
 	if rec.Files == nil {
 		rec.Files = map[string][]string{}
@@ -197,17 +202,13 @@ func (l Layout) writeRecord(rec record) error {
 	if err != nil {
 		return err
 	}
+	if err := durable.MkdirAll(filepath.Dir(l.recordPath()), 0o700); err != nil {
+		return err
+	}
 	return durable.WriteFile(l.recordPath(), append(data, '\n'), 0o600)
 }
 
 func sum(data []byte) string {
 	s := sha256.Sum256(data)
 	return hex.EncodeToString(s[:])
-}
-
-var secretLine = regexp.MustCompile(`(?m)^(\s*(?:secret|password|secretkey|accesskey)\s*:).*$`)
-
-// mask hides the values of secrets, so that a diff can be shown and kept.
-func mask(data []byte) []byte {
-	return secretLine.ReplaceAll(data, []byte("$1 (not shown)"))
 }

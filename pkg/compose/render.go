@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"path"
 	"regexp"
+	"strconv"
 	"strings"
 	"text/template"
 	"time"
@@ -57,11 +58,11 @@ type data struct {
 }
 
 var functions = template.FuncMap{
-	// quote gives a JSON string, which YAML reads as the same string.
-	"quote": func(s string) (string, error) {
-		b, err := json.Marshal(s)
-		return string(b), err
-	},
+	// quote gives a Go string in ASCII alone: its escapes are all YAML's too. A
+	// JSON string would not do: it holds U+0085 as it is, which YAML 1.1 takes for
+	// the end of a line.
+	"quote": strconv.QuoteToASCII,
+	// json is for JSON files.
 	"json": func(v any) (string, error) {
 		b, err := json.Marshal(v)
 		return string(b), err

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"strconv"
 	"strings"
@@ -34,34 +35,44 @@ type Runner struct {
 // that, a docker-compose that is at least version 2. The error wraps
 // ErrNoCompose.
 func FindCompose(ctx context.Context, l Layout, project string) (*Runner, error) {
-	old := ""
+	return findCompose(ctx, l, project, versionTimeout)
+}
+
+func findCompose(ctx context.Context, l Layout, project string, timeout time.Duration) (*Runner, error) {
+	var why []string
 	for _, command := range [][]string{{"docker", "compose"}, {"docker-compose"}} {
-		version, err := composeVersion(ctx, command)
-		if err != nil {
-			if ctx.Err() != nil {
-				return nil, ctx.Err()
-			}
-			continue
+		name := strings.Join(command, " ")
+		version, err := composeVersion(ctx, command, timeout)
+		switch major, _, _ := strings.Cut(version, "."); {
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
+		case errors.Is(err, context.DeadlineExceeded):
+			why = append(why, fmt.Sprintf("%s does not answer within %s", name, timeout))
+		case err != nil: // not installed, or not this plugin
+		case atoi(major) < 2:
+			why = append(why, fmt.Sprintf("%s is version %s", name, version))
+		default:
+			return &Runner{layout: l, project: project, command: command, Version: version}, nil
 		}
-		if major, _, _ := strings.Cut(version, "."); atoi(major) < 2 {
-			old = fmt.Sprintf("%s is version %s", strings.Join(command, " "), version)
-			continue
-		}
-		return &Runner{layout: l, project: project, command: command, Version: version}, nil
 	}
 	err := ErrNoCompose
-	if old != "" {
-		err = fmt.Errorf("%w: %s", ErrNoCompose, old)
+	if len(why) > 0 {
+		err = fmt.Errorf("%w: %s", ErrNoCompose, strings.Join(why, ", "))
 	}
 	return nil, advice.With(err, "install it: apt-get install docker-compose-plugin (Docker's packages), docker-compose-v2 (Ubuntu) or docker-compose (Debian 13 or later)")
 }
 
-func composeVersion(ctx context.Context, command []string) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, versionTimeout)
+// composeVersion asks a command for its version. Its error wraps
+// context.DeadlineExceeded when no answer came in time.
+func composeVersion(ctx context.Context, command []string, timeout time.Duration) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, command[0], append(command[1:], "version", "--short")...)
 	cmd.WaitDelay = time.Second
 	out, err := cmd.Output()
+	if err != nil && ctx.Err() != nil {
+		err = ctx.Err()
+	}
 	return strings.TrimPrefix(strings.TrimSpace(string(out)), "v"), err
 }
 
@@ -86,12 +97,20 @@ func (r *Runner) Args(args ...string) []string {
 // Run runs a Compose command. Its output goes to out as it comes; the error of
 // a failure carries the last lines of what it said.
 func (r *Runner) Run(ctx context.Context, out io.Writer, args ...string) error {
+	return r.run(ctx, out, nil, args...)
+}
+
+// run also hands an open file down, nil for none.
+func (r *Runner) run(ctx context.Context, out io.Writer, inherit *os.File, args ...string) error {
 	argv := r.Args(args...)
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Dir = r.layout.Dir
 	said := &tail{max: 4 << 10}
 	w := io.MultiWriter(out, said)
 	cmd.Stdout, cmd.Stderr = w, w
+	if inherit != nil {
+		cmd.ExtraFiles = []*os.File{inherit}
+	}
 	// Its own process group: a Ctrl-C at the terminal reaches regctl alone, which
 	// then asks Compose to stop, once, and waits for it.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

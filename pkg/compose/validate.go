@@ -55,6 +55,18 @@ func (l Layout) Load(ctx context.Context, file, project string) (*types.Project,
 	return p, nil
 }
 
+// Networks gives for each service of a loaded project the names of the networks
+// that it is to be connected to.
+func Networks(p *types.Project) map[string][]string {
+	out := map[string][]string{}
+	for service, definition := range p.Services {
+		for key := range definition.Networks {
+			out[service] = append(out[service], p.Networks[key].Name)
+		}
+	}
+	return out
+}
+
 // override lists the person's override file, if it exists.
 func (l Layout) override() ([]string, error) {
 	path := l.Path(OverrideFile)

@@ -48,6 +48,7 @@ func write(path string, data []byte, mode fs.FileMode, place func(tmp, path stri
 	if err != nil {
 		return err
 	}
+	defer func() { err = about(path, tmp, err) }()
 	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode.Perm()&0o600)
 	if err != nil {
 		return err
@@ -85,7 +86,7 @@ func write(path string, data []byte, mode fs.FileMode, place func(tmp, path stri
 // Symlink makes link point to target, replacing a symbolic link that is there
 // by one rename: a reader sees the old or the new one, never none. It refuses
 // to replace anything but a symbolic link.
-func Symlink(target, link string) error {
+func Symlink(target, link string) (err error) {
 	if fi, err := os.Lstat(link); err == nil && fi.Mode().Type() != fs.ModeSymlink {
 		return fmt.Errorf("%s exists and is not a symbolic link", link)
 	}
@@ -93,6 +94,7 @@ func Symlink(target, link string) error {
 	if err != nil {
 		return err
 	}
+	defer func() { err = about(link, tmp, err) }()
 	if err := os.Symlink(target, tmp); err != nil {
 		return err
 	}
@@ -146,6 +148,22 @@ func later(tmp, path string) error {
 		return err
 	}
 	return os.Chtimes(tmp, time.Time{}, old.ModTime().Add(time.Microsecond))
+}
+
+// about makes an error that names the temporary file name the one that was to be
+// written, which is the one that a person knows.
+func about(path, tmp string, err error) error {
+	var (
+		onPath *fs.PathError
+		onLink *os.LinkError
+	)
+	switch {
+	case errors.As(err, &onPath) && onPath.Path == tmp:
+		return &fs.PathError{Op: onPath.Op, Path: path, Err: onPath.Err}
+	case errors.As(err, &onLink) && (onLink.Old == tmp || onLink.New == tmp):
+		return &fs.PathError{Op: onLink.Op, Path: path, Err: onLink.Err}
+	}
+	return err
 }
 
 func tempName(path string) (string, error) {

@@ -44,6 +44,7 @@ func mkdir(dir string, mode fs.FileMode) (err error) {
 	if err != nil {
 		return err
 	}
+	defer func() { err = about(dir, tmp, err) }()
 	if err := os.Mkdir(tmp, 0o700); err != nil {
 		return err
 	}

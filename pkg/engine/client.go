@@ -35,34 +35,51 @@ const (
 type Client struct {
 	api     *client.Client
 	Version string // API version spoken
+
+	query time.Duration // bound of one question: queryTimeout
 }
 
 // Connect connects to the engine that the environment names (DOCKER_HOST and
 // its kin), negotiates the API version and makes sure that it answers.
-func Connect(ctx context.Context) (*Client, error) {
+func Connect(ctx context.Context) (*Client, error) { return connect(ctx, pingTimeout) }
+
+func connect(ctx context.Context, timeout time.Duration) (*Client, error) {
 	api, err := client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation())
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
+		return nil, advice.With(fmt.Errorf("%w: %w", ErrUnavailable, err), "look at DOCKER_HOST, DOCKER_CERT_PATH and DOCKER_API_VERSION in the environment")
 	}
-	pctx, cancel := context.WithTimeout(ctx, pingTimeout)
+	pctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	if _, err := api.Ping(pctx); err != nil {
+	ping, err := api.Ping(pctx)
+	if err != nil {
 		api.Close()
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		return nil, unavailable(api.DaemonHost(), err)
+		return nil, unavailable(api.DaemonHost(), timeout, err)
 	}
-	// Ping above has negotiated nothing yet; the first call would do it again.
-	api.NegotiateAPIVersion(pctx)
-	return &Client{api: api, Version: api.ClientVersion()}, nil
+	api.NegotiateAPIVersionPing(ping) // or the first call would ping again
+	return &Client{api: api, Version: api.ClientVersion(), query: queryTimeout}, nil
 }
 
 // Close drops the connection.
 func (c *Client) Close() error { return c.api.Close() }
 
-// unavailable turns the failure of a first contact into one line and advice.
-func unavailable(host string, err error) error {
+// ask asks the engine one question, bounded in time. An engine that is gone or
+// does not answer any more is ErrUnavailable here too; a bound of the caller's
+// own says nothing about the engine.
+func (c *Client) ask(ctx context.Context, question func(context.Context) error) error {
+	bounded, cancel := context.WithTimeout(ctx, c.query)
+	defer cancel()
+	err := question(bounded)
+	if err != nil && ctx.Err() == nil && (client.IsErrConnectionFailed(err) || errors.Is(err, context.DeadlineExceeded)) {
+		return unavailable(c.api.DaemonHost(), c.query, err)
+	}
+	return err
+}
+
+// unavailable turns the failure of a contact into one line and advice.
+func unavailable(host string, timeout time.Duration, err error) error {
 	path, isSocket := strings.CutPrefix(host, "unix://")
 	if isSocket {
 		// The client hides the cause of a failed connection; the socket tells.
@@ -79,7 +96,7 @@ func unavailable(host string, err error) error {
 		}
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
-		return advice.With(fmt.Errorf("%w: %s does not answer within %s", ErrUnavailable, host, pingTimeout),
+		return advice.With(fmt.Errorf("%w: %s does not answer within %s", ErrUnavailable, host, timeout),
 			"look at it: systemctl status docker; journalctl -u docker")
 	}
 	return advice.With(fmt.Errorf("%w: %w", ErrUnavailable, err), "check it: docker version")

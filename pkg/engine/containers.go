@@ -38,6 +38,7 @@ type Container struct {
 	Started    time.Time
 	Labels     map[string]string
 	Published  []uint16 // ports on the host
+	Networks   []string // names of those it is connected to
 }
 
 // Running tells whether its process runs.
@@ -70,9 +71,11 @@ func (c *Client) Publishing(ctx context.Context, port int) ([]Container, error) 
 }
 
 func (c *Client) list(ctx context.Context, args filters.Args) ([]Container, error) {
-	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
-	defer cancel()
-	found, err := c.api.ContainerList(ctx, container.ListOptions{All: true, Filters: args})
+	var found []container.Summary
+	err := c.ask(ctx, func(ctx context.Context) (err error) {
+		found, err = c.api.ContainerList(ctx, container.ListOptions{All: true, Filters: args})
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -91,6 +94,11 @@ func (c *Client) list(ctx context.Context, args filters.Args) ([]Container, erro
 				ct.Published = append(ct.Published, p.PublicPort)
 			}
 		}
+		if f.NetworkSettings != nil {
+			for name := range f.NetworkSettings.Networks {
+				ct.Networks = append(ct.Networks, name)
+			}
+		}
 		out = append(out, ct)
 	}
 	return out, nil
@@ -99,9 +107,11 @@ func (c *Client) list(ctx context.Context, args filters.Args) ([]Container, erro
 // Inspect completes a container with what the list leaves out: health, exit
 // code, restarts, start.
 func (c *Client) Inspect(ctx context.Context, ct Container) (Container, error) {
-	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
-	defer cancel()
-	info, err := c.api.ContainerInspect(ctx, ct.ID)
+	var info container.InspectResponse
+	err := c.ask(ctx, func(ctx context.Context) (err error) {
+		info, err = c.api.ContainerInspect(ctx, ct.ID)
+		return err
+	})
 	if err != nil {
 		return ct, err
 	}
@@ -118,23 +128,22 @@ func (c *Client) Inspect(ctx context.Context, ct Container) (Container, error) {
 
 // Signal sends a signal ("HUP") to a container's main process.
 func (c *Client) Signal(ctx context.Context, id, signal string) error {
-	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
-	defer cancel()
-	return c.api.ContainerKill(ctx, id, signal)
+	return c.ask(ctx, func(ctx context.Context) error { return c.api.ContainerKill(ctx, id, signal) })
 }
 
 // LastLines returns the last n lines that a container wrote, both streams as
 // they came.
 func (c *Client) LastLines(ctx context.Context, id string, n string) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
-	defer cancel()
-	r, err := c.api.ContainerLogs(ctx, id, container.LogsOptions{ShowStdout: true, ShowStderr: true, Tail: n})
-	if err != nil {
-		return "", err
-	}
-	defer r.Close()
 	var out strings.Builder
-	_, err = stdcopy.StdCopy(&out, &out, io.LimitReader(r, 1<<20))
+	err := c.ask(ctx, func(ctx context.Context) error {
+		r, err := c.api.ContainerLogs(ctx, id, container.LogsOptions{ShowStdout: true, ShowStderr: true, Tail: n})
+		if err != nil {
+			return err
+		}
+		defer r.Close()
+		_, err = stdcopy.StdCopy(&out, &out, io.LimitReader(r, 1<<20))
+		return err
+	})
 	return out.String(), err
 }
 
@@ -165,11 +174,13 @@ func (c *Client) Exec(ctx context.Context, id string, argv ...string) (status in
 	return info.ExitCode, b.String(), err
 }
 
-// VolumeInUse tells whether a volume of that name exists.
+// VolumeExists tells whether a volume of that name exists.
 func (c *Client) VolumeExists(ctx context.Context, name string) (bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
-	defer cancel()
-	found, err := c.api.VolumeList(ctx, volume.ListOptions{Filters: filters.NewArgs(filters.Arg("name", name))})
+	var found volume.ListResponse
+	err := c.ask(ctx, func(ctx context.Context) (err error) {
+		found, err = c.api.VolumeList(ctx, volume.ListOptions{Filters: filters.NewArgs(filters.Arg("name", name))})
+		return err
+	})
 	if err != nil {
 		return false, err
 	}

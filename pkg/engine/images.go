@@ -18,9 +18,11 @@ var ErrImage = errors.New("image not available")
 
 // ImageID returns the ID of an image on this host, or "" when it is not there.
 func (c *Client) ImageID(ctx context.Context, ref string) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
-	defer cancel()
-	info, err := c.api.ImageInspect(ctx, ref)
+	var info image.InspectResponse
+	err := c.ask(ctx, func(ctx context.Context) (err error) {
+		info, err = c.api.ImageInspect(ctx, ref)
+		return err
+	})
 	if cerrdefs.IsNotFound(err) {
 		return "", nil
 	}

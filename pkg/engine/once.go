@@ -59,7 +59,10 @@ func (c *Client) RunOnce(ctx context.Context, o Once) (status int, out string, e
 		return 0, "", err
 	}
 	defer c.removeOnce(created.ID)
-	waiting, failed := c.api.ContainerWait(ctx, created.ID, container.WaitConditionNextExit)
+	// The client's goroutine behind these ends with this context.
+	wctx, stop := context.WithCancel(ctx)
+	defer stop()
+	waiting, failed := c.api.ContainerWait(wctx, created.ID, container.WaitConditionNextExit)
 	if err := c.api.ContainerStart(ctx, created.ID, container.StartOptions{}); err != nil {
 		return 0, "", err
 	}
@@ -75,7 +78,7 @@ func (c *Client) RunOnce(ctx context.Context, o Once) (status int, out string, e
 
 // removeOnce removes a one-off container even when the caller's context ended.
 func (c *Client) removeOnce(id string) {
-	ctx, cancel := context.WithTimeout(context.Background(), queryTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), c.query)
 	defer cancel()
 	// A failure leaves a labelled container, which the next run sweeps.
 	_ = c.api.ContainerRemove(ctx, id, container.RemoveOptions{Force: true, RemoveVolumes: true})
@@ -84,8 +87,12 @@ func (c *Client) removeOnce(id string) {
 // sweepOnce removes one-off containers of the project that no run can still be
 // waiting for: they ended, or are older than any run takes.
 func (c *Client) sweepOnce(ctx context.Context, project string) error {
-	found, err := c.api.ContainerList(ctx, container.ListOptions{All: true,
-		Filters: filters.NewArgs(filters.Arg("label", labelOnce+"="+project))})
+	var found []container.Summary
+	err := c.ask(ctx, func(ctx context.Context) (err error) {
+		found, err = c.api.ContainerList(ctx, container.ListOptions{All: true,
+			Filters: filters.NewArgs(filters.Arg("label", labelOnce+"="+project))})
+		return err
+	})
 	if err != nil {
 		return err
 	}

@@ -23,6 +23,8 @@ type Door struct {
 	// AnyCertificate accepts a certificate that does not verify: whether clients
 	// trust it is a question of its own.
 	AnyCertificate bool
+
+	timeout time.Duration // of one knock; 0 is knockTimeout
 }
 
 // Errors that tell how far a knock came.
@@ -39,7 +41,11 @@ const knockTimeout = 5 * time.Second
 // also with an error where the connection came that far; nil means that the
 // answer was 401 with a Basic challenge.
 func (d Door) Knock(ctx context.Context) (*x509.Certificate, error) {
-	ctx, cancel := context.WithTimeout(ctx, knockTimeout)
+	timeout := d.timeout
+	if timeout == 0 {
+		timeout = knockTimeout
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	dialer := &net.Dialer{}
 	transport := &http.Transport{

@@ -8,11 +8,15 @@ package lock
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"time"
 
 	"github.com/gofrs/flock"
+
+	"github.com/regctl/regctl/pkg/durable"
 )
 
 // poll is how often a waiting caller tries again.
@@ -35,7 +39,7 @@ func (e *HeldError) Error() string {
 	if e.Holder.PID == 0 {
 		return fmt.Sprintf("%s is locked by another regctl", e.Path)
 	}
-	return fmt.Sprintf("another regctl is at work here: %q, pid %d, since %s",
+	return fmt.Sprintf("another regctl is at work here: %q, pid %d, for %s",
 		e.Holder.Command, e.Holder.PID, time.Since(e.Holder.Started).Round(time.Second))
 }
 
@@ -47,6 +51,9 @@ type Lock struct{ f *flock.Flock }
 // lock; it must not carry secrets. While another holds it, Acquire waits up to
 // wait and then returns a *HeldError.
 func Acquire(ctx context.Context, path, command string, wait time.Duration) (*Lock, error) {
+	if err := create(path); err != nil {
+		return nil, err
+	}
 	f := flock.New(path, flock.SetPermissions(0o600), flock.SetFlag(os.O_CREATE|os.O_RDWR))
 	deadline := time.Now().Add(wait)
 	for {
@@ -78,6 +85,18 @@ func Acquire(ctx context.Context, path, command string, wait time.Duration) (*Lo
 		return nil, err
 	}
 	return &Lock{f}, nil
+}
+
+// create makes the lock's file if there is none. Made by root it belongs to the
+// owner of its directory, who could not open it otherwise.
+func create(path string) error {
+	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := durable.CreateFile(path, nil, 0o600); !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return nil // another process was faster
 }
 
 // Release gives the lock up. The file stays: removing it would let a third

@@ -2,17 +2,9 @@ package smoke
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
-	"io"
-	"net"
 	"net/http"
 	"slices"
-	"syscall"
-	"time"
-
-	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 )
 
 // Cause names why a step failed, for scripts; explain has the words for people.
@@ -60,9 +52,9 @@ const (
 	CauseLocationPath    Cause = "location_other_path"
 
 	CauseReadOnly      Cause = "read_only"
-	CauseMethod        Cause = "method_refused"
 	CauseUploadRefused Cause = "upload_refused"
 	CauseUploadLost    Cause = "upload_lost"
+	CauseBrokenOff     Cause = "upload_broken_off"
 	CauseDigest        Cause = "digest_mismatch"
 	CauseVanished      Cause = "content_vanished"
 	CauseTruncated     Cause = "content_truncated"
@@ -116,138 +108,4 @@ func classifyChallenge(e *ChallengeError) Cause {
 		return CauseBearer
 	}
 	return CauseNoBasic
-}
-
-func classifyTLS(err error) Cause {
-	var (
-		authority x509.UnknownAuthorityError
-		name      x509.HostnameError
-		invalid   x509.CertificateInvalidError
-		failed    *tls.CertificateVerificationError
-		record    tls.RecordHeaderError
-		op        *net.OpError
-	)
-	switch {
-	case errors.As(err, &authority):
-		return CauseAuthority
-	case errors.As(err, &name):
-		return CauseCertName
-	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		// crypto/x509 has one reason for both ends of the validity.
-		if invalid.Cert != nil && time.Now().Before(invalid.Cert.NotBefore) {
-			return CauseNotYetValid
-		}
-		return CauseExpired
-	case errors.As(err, &invalid), errors.As(err, &failed):
-		return CauseCertificate
-	case errors.As(err, &record):
-		if string(record.RecordHeader[:]) == "HTTP/" {
-			return CausePlainHTTP
-		}
-		return CauseNotTLS
-	case errors.As(err, &op) && op.Op == "remote error":
-		return CauseTLSRefused // an alert; crypto/tls gives its type no name outside
-	}
-	return ""
-}
-
-func classifyNetwork(step string, err error) Cause {
-	var (
-		dns     *net.DNSError
-		address *net.AddrError
-		network net.Error
-	)
-	switch {
-	case errors.As(err, &dns), errors.As(err, &address):
-		return CauseName
-	case errors.Is(err, syscall.ECONNREFUSED):
-		return CauseRefused
-	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EADDRNOTAVAIL):
-		return CauseUnreachable
-	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &network) && network.Timeout():
-		if step == StepConnect {
-			return CauseConnectTimeout
-		}
-		return CauseTimeout
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET),
-		errors.Is(err, syscall.EPIPE), errors.Is(err, net.ErrClosed):
-		if step == StepPullImage || step == StepPullIndex {
-			return CauseTruncated
-		}
-		return CauseClosed
-	}
-	return CauseOther
-}
-
-// classifyStatus reads a status in the light of the step: a 404 to GET /v2/ and
-// one to GET of what was just pushed have nothing in common.
-func classifyStatus(step string, e *StatusError) Cause {
-	var (
-		early    = step == StepChallenge || step == StepLogin
-		pushing  = step == StepUpload || step == StepPushImage || step == StepPushIndex
-		deleting = step == StepDelete || step == StepCleanUp
-	)
-	switch e.Status {
-	case http.StatusUnauthorized:
-		if early {
-			return CauseCredentials
-		}
-		return CauseLostLogin
-	case http.StatusForbidden:
-		if early {
-			return CauseBlocked
-		}
-		return CauseRights
-	case http.StatusRequestEntityTooLarge:
-		return CauseTooLarge
-	case http.StatusTooManyRequests:
-		return CauseRateLimit
-	case http.StatusInsufficientStorage:
-		return CauseStorage
-	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-		// Nginx answers in HTML. The registry's own 503 is its health check of
-		// the storage.
-		if e.has(transport.UnavailableErrorCode) {
-			return CauseStorage
-		}
-		return CauseBackend
-	case http.StatusInternalServerError:
-		if early {
-			return CauseServer
-		}
-		return CauseStorage
-	case http.StatusNotFound:
-		switch {
-		case early, step == StepUpload:
-			return CauseNotRegistry
-		case e.has(transport.BlobUploadUnknownErrorCode):
-			return CauseUploadLost
-		}
-		return CauseVanished
-	case http.StatusRequestedRangeNotSatisfiable:
-		return CauseUploadLost
-	case http.StatusMethodNotAllowed:
-		switch {
-		case deleting:
-			return CauseDeleteDisabled
-		case pushing && e.Method != http.MethodDelete:
-			return CauseReadOnly
-		}
-		return CauseMethod
-	case http.StatusBadRequest:
-		switch {
-		case e.has(transport.DigestInvalidErrorCode):
-			return CauseDigest
-		case e.has(transport.ManifestBlobUnknownErrorCode):
-			return CauseVanished
-		case e.has(transport.BlobUploadInvalidErrorCode):
-			return CauseUploadLost
-		case pushing:
-			return CauseUploadRefused
-		}
-	}
-	if e.Status >= 300 && e.Status < 400 {
-		return CauseRedirect
-	}
-	return CauseOther
 }

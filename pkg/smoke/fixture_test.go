@@ -21,6 +21,10 @@ const (
 	host     = "registry.test"
 	user     = "admin"
 	password = "correct-horse-9"
+
+	// uploadState stands for what Distribution puts into an upload's Location,
+	// and wants back.
+	uploadState = "c2lnbmVkIGJ5IHRoZSByZWdpc3RyeQ"
 )
 
 // wrap puts something between a client and what comes next.
@@ -38,6 +42,7 @@ type front struct {
 	tags    map[string]string // path of the tag's manifest to its digest
 	uploads map[string]bool   // path
 	digests map[string]bool   // paths of manifests
+	aborted int               // uploads
 }
 
 // newFront starts a front door with a good certificate and the faults around it,
@@ -111,10 +116,15 @@ func (f *front) complete(inner http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		upload := strings.Contains(r.URL.Path, "/blobs/uploads/")
 		manifest := strings.Contains(r.URL.Path, "/manifests/")
+		if upload && r.Method != http.MethodPost && r.FormValue("_state") != uploadState {
+			registryError(w, http.StatusBadRequest, "BLOB_UPLOAD_INVALID")
+			return
+		}
 		if upload && r.Method == http.MethodDelete {
 			f.mu.Lock()
 			known := f.uploads[r.URL.Path]
 			delete(f.uploads, r.URL.Path)
+			f.aborted++
 			f.mu.Unlock()
 			if !known {
 				registryError(w, http.StatusNotFound, "BLOB_UPLOAD_UNKNOWN")
@@ -181,5 +191,8 @@ type seenWriter struct {
 
 func (s *seenWriter) WriteHeader(status int) {
 	s.status, s.location = status, s.Header().Get("Location")
+	if s.location != "" {
+		s.Header().Set("Location", s.location+"?_state="+uploadState)
+	}
 	s.ResponseWriter.WriteHeader(status)
 }

@@ -50,7 +50,7 @@ func (r *run) handshake(ctx context.Context) (string, error) {
 
 // challenge asks as a stranger. A client decides by the answer how to log in.
 func (r *run) challenge(ctx context.Context) (string, error) {
-	resp, err := r.send(ctx, http.MethodGet, r.url(""))
+	resp, err := r.send(ctx, http.MethodGet, r.url(""), nil)
 	if err != nil {
 		return "", err
 	}
@@ -84,5 +84,5 @@ func (r *run) login(ctx context.Context) (string, error) {
 		return "", err
 	}
 	r.authed = way
-	return "as " + r.target.Username, r.ask(ctx, http.MethodGet, r.url(""), http.StatusOK)
+	return "as " + r.target.Username, r.ask(ctx, http.MethodGet, r.url(""), nil, http.StatusOK)
 }

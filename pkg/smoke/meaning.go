@@ -5,6 +5,9 @@ import (
 	"net"
 )
 
+// diskHint is for what a full disk causes.
+const diskHint = "df -h on the registry's volume, then: regctl logs registry"
+
 // explain says for a person what a cause in a step usually means, and what to
 // type or do next where something can be said.
 func explain(step string, c Cause, t Target) (meaning, hint string) {
@@ -32,21 +35,21 @@ func explain(step string, c Cause, t Target) (meaning, hint string) {
 
 	// TLS.
 	case CausePlainHTTP:
-		return "plain HTTP where TLS belongs: the port is not the one Nginx serves TLS on, another program has it, or an answer redirects to http://; the password was not sent", "regctl doctor"
+		return "plain HTTP where TLS belongs: the port is not the one Nginx serves TLS on, another program has it, or an answer redirects to http://; the password was not sent", "regctl status"
 	case CauseNotTLS:
-		return fmt.Sprintf("what answers on port %s speaks neither TLS nor HTTP: another program has the port", port), "regctl doctor"
+		return fmt.Sprintf("what answers on port %s speaks neither TLS nor HTTP: another program has the port", port), "regctl status"
 	case CauseTLSRefused:
-		return fmt.Sprintf("the server ended the TLS handshake: it has no certificate for %s, or asks the client for one, or something else serves the port", hostName(host)), "regctl cert status"
+		return fmt.Sprintf("the server ended the TLS handshake: it has no certificate for %s, or asks the client for one, or something else serves the port", hostName(host)), "regctl status"
 	case CauseAuthority:
-		return "the certificate's issuer is not trusted here: it is self-signed and its CA was not handed to this client, or the chain is sent without its intermediate certificate", "regctl cert status"
+		return "the certificate's issuer is not trusted here: it is self-signed and its CA was not handed to this client, or the chain is sent without its intermediate certificate", "regctl status"
 	case CauseCertName:
-		return fmt.Sprintf("the certificate is for other names than %s: the domain was changed after it was issued, or another server answers", hostName(host)), "regctl cert issue"
+		return fmt.Sprintf("the certificate is for other names than %s: the domain was changed after it was issued, or another server answers", hostName(host)), "regctl up"
 	case CauseExpired:
-		return "the certificate has expired: renewal does not run or fails, or the new certificate was never loaded", "regctl cert renew"
+		return "the certificate has expired: renewal does not run or fails, or the new certificate was never loaded", "regctl up"
 	case CauseNotYetValid:
 		return "the certificate is not valid yet: the clock of this host, or of the one that issued it, is wrong", "compare the clocks of both hosts"
 	case CauseCertificate:
-		return "the certificate, or one above it, must not be used for a server: it was made for another purpose or breaks a rule of its issuer", "regctl cert status"
+		return "the certificate, or one above it, must not be used for a server: it was made for another purpose or breaks a rule of its issuer", "regctl status"
 
 	// The registry behind it.
 	case CauseNotRegistry:
@@ -71,7 +74,7 @@ func explain(step string, c Cause, t Target) (meaning, hint string) {
 	case CauseBackend:
 		return "Nginx answers but does not reach the registry: the container is down, still starts, or has a new address that Nginx does not know", "regctl logs registry"
 	case CauseStorage:
-		return "the registry fails on its storage: the disk is full, or the volume is read-only or not the registry's to write", "df -h on the registry's volume, then: regctl logs registry"
+		return "the registry fails on its storage: the disk is full, or the volume is read-only or not the registry's to write", diskHint
 	case CauseServer:
 		return "the server fails at the first request: the registry's configuration or user file cannot be read, or a script of Nginx fails", "regctl logs"
 	case CauseRateLimit:
@@ -91,13 +94,13 @@ func explain(step string, c Cause, t Target) (meaning, hint string) {
 	case CauseLocationPath:
 		return "uploads are sent to another path: a proxy in front serves the registry under a prefix, which clients cannot follow", "regctl diff"
 	case CauseReadOnly:
-		return "the registry takes no uploads: it is in read-only maintenance, or it is a pull-through cache (proxy.remoteurl)", "regctl diff"
-	case CauseMethod:
-		return "a request method that a registry knows is refused: a proxy in front lets only some through", "regctl diff"
+		return "the registry takes no uploads: it is in read-only maintenance, it is a pull-through cache (proxy.remoteurl), or a proxy in front lets only some methods through", "regctl diff"
 	case CauseUploadRefused:
 		return "the registry calls the upload malformed: a proxy in front rewrites requests or their paths, or the registry takes no uploads", "regctl logs registry"
 	case CauseUploadLost:
 		return "an upload that was begun is not known any more: requests reach different registries without common storage, http.secret changed between them, or the upload was purged", "regctl logs registry"
+	case CauseBrokenOff:
+		return "the registry broke an upload off in the middle: most often its disk is full, else it was stopped or restarted", diskHint
 	case CauseDigest:
 		return "what arrived is not what was sent: something changes or cuts the body on the way, or memory or a disk is bad", "regctl logs registry"
 
@@ -105,17 +108,17 @@ func explain(step string, c Cause, t Target) (meaning, hint string) {
 	case CauseVanished:
 		return "what was just pushed is not there: requests reach different registries without common storage, something deletes meanwhile, or a cache remembers what is gone", "regctl logs registry"
 	case CauseTruncated:
-		return "an answer ends before its content: a disk is full under Nginx's temporary files, a time-out cuts it, or the stored file is too short", "regctl logs nginx, then: regctl fsck"
+		return "an answer ends before its content: a disk is full under Nginx's temporary files, a time-out cuts it, or the stored file is too short", "regctl logs nginx"
 	case CauseContent:
-		return "the registry serves other bytes than were pushed: its storage is damaged, or something in front changes answers", "regctl fsck"
+		return "the registry serves other bytes than were pushed: its storage is damaged, or something in front changes answers", "regctl logs registry"
 
 	// Deleting.
 	case CauseDeleteDisabled:
-		return "the registry deletes nothing (storage.delete.enabled is off, or it is read-only): no tag can ever be cleaned up", "regctl diff"
+		return "the registry deletes nothing, so no tag can ever be cleaned up: storage.delete.enabled is off, it is read-only, or a proxy in front lets no DELETE through", "regctl diff"
 	case CauseStillServed:
 		return "what was deleted is still served: a cache of answers in front of the registry, or the registry's blob descriptor cache, is on", "regctl diff"
 	}
-	return "nothing that is known to happen often", "regctl doctor"
+	return "nothing that is known to happen often", "regctl status"
 }
 
 // right is the one that a step needs.

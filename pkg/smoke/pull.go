@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"time"
 
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
@@ -18,12 +17,11 @@ import (
 // are missing is lost.
 
 func (r *run) pullImage(ctx context.Context) (string, error) {
-	start := time.Now()
 	p := r.made.imagePart
 	if err := r.pull(ctx, r.imageTag.TagStr(), p); err != nil {
 		return "", err
 	}
-	return speed(p, time.Since(start)), nil
+	return told(p), nil
 }
 
 func (r *run) pullIndex(ctx context.Context) (string, error) {
@@ -60,7 +58,7 @@ func (r *run) compare(ctx context.Context, path string, want object) error {
 	if want.manifest {
 		accept = manifestTypes()
 	}
-	resp, err := r.send(ctx, http.MethodGet, r.url(r.in("%s", path)), accept...)
+	resp, err := r.send(ctx, http.MethodGet, r.url(r.in(path)), nil, accept...)
 	if err != nil {
 		return err
 	}
@@ -72,7 +70,7 @@ func (r *run) compare(ctx context.Context, path string, want object) error {
 	// One byte more than is wanted tells that there is more, however much it is.
 	n, err := io.Copy(hash, io.LimitReader(resp.Body, want.size+1))
 	if err != nil {
-		return fmt.Errorf("reading %s, after %d of %d bytes: %w", r.in("%s", path), n, want.size, err)
+		return fmt.Errorf("reading %s, after %d of %d bytes: %w", r.in(path), n, want.size, err)
 	}
 	got := "sha256:" + hex.EncodeToString(hash.Sum(nil))
 	if got == want.digest {
@@ -82,7 +80,7 @@ func (r *run) compare(ctx context.Context, path string, want object) error {
 		}
 	}
 	if got != want.digest {
-		return &MismatchError{Path: r.in("%s", path), WantDigest: want.digest, GotDigest: got, WantSize: want.size, GotSize: n}
+		return &MismatchError{Path: r.in(path), WantDigest: want.digest, GotDigest: got, WantSize: want.size, GotSize: n}
 	}
 	return nil
 }

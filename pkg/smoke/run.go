@@ -1,6 +1,7 @@
 package smoke
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -29,6 +30,7 @@ type run struct {
 
 	conn   net.Conn          // open between connect and tls
 	authed http.RoundTripper // transport with the password, from login on
+	probe  object            // from upload on
 	made   *content          // from pushImage on
 	pushed []object          // what may be in the registry and was not deleted, in the order to delete it
 }
@@ -72,17 +74,18 @@ func (r *run) url(path string) *url.URL {
 }
 
 // in returns the path under /v2/ of something in the repository.
-func (r *run) in(format string, args ...any) string {
-	return r.repo.RepositoryStr() + "/" + fmt.Sprintf(format, args...)
-}
+func (r *run) in(path string) string { return r.repo.RepositoryStr() + "/" + path }
 
 // send makes one request, as the user once login has passed. The caller closes
 // the body. Redirects are followed only for GET below /v2/; to the rest a
 // registry has to answer itself, so there a redirect is the answer.
-func (r *run) send(ctx context.Context, method string, at *url.URL, accept ...string) (*http.Response, error) {
-	req, err := http.NewRequestWithContext(ctx, method, at.String(), nil)
+func (r *run) send(ctx context.Context, method string, at *url.URL, body []byte, accept ...string) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, at.String(), bytes.NewReader(body))
 	if err != nil {
 		return nil, err
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/octet-stream")
 	}
 	if len(accept) > 0 {
 		req.Header.Set("Accept", strings.Join(accept, ", "))
@@ -105,8 +108,8 @@ func (r *run) send(ctx context.Context, method string, at *url.URL, accept ...st
 }
 
 // ask is send for an answer whose body is of no interest.
-func (r *run) ask(ctx context.Context, method string, at *url.URL, wanted ...int) error {
-	resp, err := r.send(ctx, method, at)
+func (r *run) ask(ctx context.Context, method string, at *url.URL, body []byte, wanted ...int) error {
+	resp, err := r.send(ctx, method, at, body)
 	if err != nil {
 		return err
 	}

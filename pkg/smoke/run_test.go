@@ -7,6 +7,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -73,6 +74,9 @@ func TestPasses(t *testing.T) {
 			if left := f.contents(); len(left) != 0 {
 				t.Errorf("left in the registry: %q", left)
 			}
+			if f.aborted != 0 {
+				t.Errorf("%d uploads aborted, which the registry never cleans up after", f.aborted)
+			}
 		})
 	}
 }
@@ -110,6 +114,9 @@ func TestMeanings(t *testing.T) {
 			if left := f.contents(); len(left) > 0 != c.left {
 				t.Errorf("left in the registry: %q", left)
 			}
+			if c.step == smoke.StepDelete && (len(bad) != 1 || len(res.Leftovers) == 0 || !strings.Contains(bad[0].Detail, res.Leftovers[0])) {
+				t.Errorf("after a refused delete: %d failed steps, leftovers %q, told %q", len(bad), res.Leftovers, bad[0].Detail)
+			}
 			if !c.left && (len(bad) > 1 || len(res.Leftovers) > 0) {
 				t.Errorf("clean up failed: %+v, leftovers %q", bad[1:], res.Leftovers)
 			}
@@ -141,7 +148,7 @@ func checkFailure(t *testing.T, err error, res smoke.Result, bad smoke.Step) {
 		}
 	}
 	words := err.Error() + bad.Meaning + advice.Of(err)
-	for _, never := range []string{password, "\n", "\r", "<html>", "_state", base64.StdEncoding.EncodeToString([]byte(user + ":" + password))} {
+	for _, never := range []string{password, "\n", "\r", "<html>", "_state", uploadState, base64.StdEncoding.EncodeToString([]byte(user + ":" + password))} {
 		if strings.Contains(words, never) {
 			t.Errorf("%q is in %q", never, words)
 		}
@@ -197,6 +204,36 @@ func TestTwoAtOnce(t *testing.T) {
 	}
 	if left := f.contents(); len(left) != 0 {
 		t.Errorf("left in the registry: %q", left)
+	}
+}
+
+// A fault that comes and goes is a fault: nothing is tried twice.
+func TestNoRetries(t *testing.T) {
+	for _, c := range []struct {
+		method, path, step string
+		cause              smoke.Cause
+	}{
+		{"PATCH", "/uploads/", smoke.StepPushImage, smoke.CauseBrokenOff},
+		{"PUT", "/manifests/", smoke.StepPushImage, smoke.CauseBackend},
+		{"GET", "/blobs/", smoke.StepPullImage, smoke.CauseBackend},
+		{"DELETE", "/blobs/", smoke.StepDelete, smoke.CauseBackend},
+	} {
+		asked := 0
+		f := newFront(t, when(on(c.method, c.path), func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+			if asked++; asked > 1 {
+				next.ServeHTTP(w, r)
+				return
+			}
+			w.WriteHeader(http.StatusBadGateway)
+		}))
+		res, err := smoke.Run(t.Context(), f.target(), nil)
+		bad := failed(res.Steps)
+		if err == nil || len(bad) != 1 || bad[0].Name != c.step || bad[0].Cause != c.cause {
+			t.Errorf("one 502 to %s %s: %v", c.method, c.path, err)
+		}
+		if left := f.contents(); len(left) != 0 {
+			t.Errorf("one 502 to %s %s: left in the registry: %q", c.method, c.path, left)
+		}
 	}
 }
 

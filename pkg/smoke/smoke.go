@@ -82,12 +82,12 @@ func Run(ctx context.Context, t Target, report func(Step)) (Result, error) {
 	defer r.close()
 
 	err = r.all(ctx)
-	if err != nil && r.dirty() {
+	if err != nil && r.dirty() && !r.refused() {
 		if cleanErr := r.step(context.WithoutCancel(ctx), StepCleanUp, t.Timeout, r.cleanUp); cleanErr != nil {
 			err = fmt.Errorf("%w; %w", err, cleanErr)
 		}
-		r.result.Leftovers = r.left()
 	}
+	r.result.Leftovers = r.left()
 	return r.result, err
 }
 

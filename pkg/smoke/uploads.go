@@ -41,11 +41,16 @@ func (u *uploads) note(method string, at *url.URL, resp *http.Response) {
 		if strings.HasPrefix(loc.Path, "/v2/") {
 			u.open[loc.Path] = loc.RawQuery
 		}
-	case resp.StatusCode == http.StatusCreated && method == http.MethodPut,
-		resp.StatusCode < 300 && method == http.MethodDelete,
-		resp.StatusCode == http.StatusNotFound && method == http.MethodDelete:
+	case resp.StatusCode == http.StatusCreated && method == http.MethodPut:
 		delete(u.open, at.Path)
 	}
+}
+
+// forget drops the upload at path, which is no more.
+func (u *uploads) forget(path string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	delete(u.open, path)
 }
 
 // list returns the open uploads, as path and query on the registry's own host,

@@ -114,7 +114,7 @@ func TestRemove(t *testing.T) {
 		"absent":          {"a:A\n# b:B\n", "b", "a:A\n# b:B\n", false},
 		"no final break":  {"a:A\nb:B", "b", "a:A\n", true},
 		"similar names":   {"aa:A\na.:A\n", "a", "aa:A\na.:A\n", false},
-		"no name":         {":A\nb:B\n", "", "b:B\n", true},
+		"no name":         {":A\n# c\n\nb:B\n", "", "# c\n\nb:B\n", true},
 		"empty file":      {"", "a", "", false},
 	} {
 		f := Parse([]byte(tc.in))

@@ -14,6 +14,7 @@ const holdEvery = 25;       // ms between looks at the hold file
 const holdWait = 120000;    // ms that a request is held at most
 const tagLock = 30000;      // ms after which a lock on a tag is given up
 const inner = 'http://127.0.0.1:8082';
+const checker = 'http://127.0.0.1:8081/';
 
 // authorize answers auth_request: 204 lets the request through. Anything else is
 // 403 with the answer for the client in headers, which nginx.conf turns into
@@ -31,6 +32,9 @@ async function authorize(r) {
     }
     const header = r.headersIn['Authorization'];
     if (!header) {
+        if (asked.kind === 'base' && !await ready()) {
+            return answerWith(r, 503, 'UNAVAILABLE', 'the registry behind this proxy does not answer', 'unavailable');
+        }
         return answerWith(r, 401, 'UNAUTHORIZED', 'authentication required', 'anonymous');
     }
     const who = await memory.authenticate(header, r.variables.remote_addr);
@@ -87,6 +91,27 @@ function answerWith(r, status, code, message, decision) {
     r.headersOut['X-Message'] = message;
     r.headersOut['X-Decision'] = decision;
     r.return(403);
+}
+
+// ready tells whether both services behind answer. Whoever knocks without a
+// password, a monitor or `regctl up`, learns of a registry that is down; looked
+// at once a second at most.
+async function ready() {
+    const zone = ngx.shared.memory;
+    if (zone.get('ready')) {
+        return true;
+    }
+    try {
+        const passwords = await ngx.fetch(checker);
+        const registry = await ngx.fetch(inner + '/v2/');
+        if (passwords.status !== 401 || registry.status !== 200) {
+            return false;
+        }
+    } catch (e) {
+        return false;
+    }
+    zone.set('ready', 'yes', 1000);
+    return true;
 }
 
 function denial(user, asked) {

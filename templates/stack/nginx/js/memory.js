@@ -193,7 +193,9 @@ function rightsOf(user) {
     const key = 'r ' + now + ' ' + user;
     let text = zone.get(key);
     if (text === undefined) {
-        text = JSON.stringify(load()[user] || null);
+        const users = load();
+        // Not whatever an object has by itself: a user may be named constructor.
+        text = JSON.stringify(Object.prototype.hasOwnProperty.call(users, user) ? users[user] : null);
         zone.set(key, text);
     }
     return JSON.parse(text);

@@ -1,0 +1,117 @@
+package cli
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"runtime"
+	"slices"
+	"syscall"
+	"testing"
+)
+
+// changing are the calls that change a directory: between any two of them a kill
+// leaves something else behind. (Files are made under a temporary name, so that
+// what counts is their renaming.)
+var changing = []uint64{
+	syscall.SYS_MKDIR, syscall.SYS_MKDIRAT, syscall.SYS_RMDIR, syscall.SYS_UNLINK, syscall.SYS_UNLINKAT,
+	syscall.SYS_RENAME, syscall.SYS_RENAMEAT, 316, // renameat2
+	syscall.SYS_LINK, syscall.SYS_LINKAT, syscall.SYS_SYMLINK, syscall.SYS_SYMLINKAT,
+}
+
+// Flags of ptrace(2) and wait(2) that the syscall package has no names for.
+const (
+	traceSysGood = 0x1
+	traceClone   = 0x8
+	exitKill     = 0x100000
+	waitAll      = 0x40000000 // __WALL
+	waitNoThread = 0x20000000 // __WNOTHREAD: of other tests' children nothing is taken
+)
+
+// runKilled runs regctl and kills it with SIGKILL in place of the n-th call that
+// changes a directory. It returns false when regctl ended before that.
+func runKilled(t *testing.T, n int, args ...string) bool {
+	t.Helper()
+	killed, _ := runSignalled(t, n, syscall.SIGKILL, args...)
+	return killed
+}
+
+// runSignalled runs regctl and sends it a signal before its n-th call that
+// changes a directory. It returns whether it came so far, and its exit status.
+func runSignalled(t *testing.T, n int, signal syscall.Signal, args ...string) (sent bool, status int) {
+	t.Helper()
+	runtime.LockOSThread() // one thread alone may trace
+	defer runtime.UnlockOSThread()
+	path, err := exec.LookPath("regctl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	p, err := os.StartProcess(path, append([]string{"regctl"}, args...), &os.ProcAttr{
+		Files: []*os.File{null, null, null},
+		Env:   noDocker(),
+		Sys:   &syscall.SysProcAttr{Ptrace: true},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Release()
+	var ws syscall.WaitStatus
+	if _, err := syscall.Wait4(p.Pid, &ws, 0, nil); err != nil || !ws.Stopped() {
+		t.Fatalf("not stopped at its start: %v, %v", ws, err)
+	}
+	if err := syscall.PtraceSetOptions(p.Pid, traceSysGood|traceClone|exitKill); err != nil {
+		t.Fatal(err)
+	}
+	resume(t, p.Pid, 0)
+	for {
+		tid, err := syscall.Wait4(-1, &ws, waitAll|waitNoThread, nil)
+		switch {
+		case errors.Is(err, syscall.EINTR):
+			continue
+		case err != nil:
+			t.Fatal(err)
+		case !ws.Stopped():
+			if tid == p.Pid {
+				return sent, ws.ExitStatus()
+			}
+			continue
+		case ws.StopSignal() == syscall.SIGTRAP|0x80:
+			if !sent && changes(tid) {
+				if n--; n == 0 {
+					sent = true
+					if err := syscall.Kill(p.Pid, signal); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			resume(t, tid, 0)
+		case ws.StopSignal() == syscall.SIGTRAP, ws.StopSignal() == syscall.SIGSTOP:
+			resume(t, tid, 0) // of ptrace's own: a new thread, its first stop
+		default:
+			resume(t, tid, ws.StopSignal())
+		}
+	}
+}
+
+func resume(t *testing.T, tid int, signal syscall.Signal) {
+	t.Helper()
+	// A thread may have been killed since it stopped.
+	if err := syscall.PtraceSyscall(tid, int(signal)); err != nil && !errors.Is(err, syscall.ESRCH) {
+		t.Fatal(err)
+	}
+}
+
+// changes tells whether a thread is about to begin one of the calls. (At the end
+// of a call rax is its result, at its beginning -ENOSYS.)
+func changes(tid int) bool {
+	var regs syscall.PtraceRegs
+	if err := syscall.PtraceGetRegs(tid, &regs); err != nil || int64(regs.Rax) != -int64(syscall.ENOSYS) {
+		return false
+	}
+	return slices.Contains(changing, regs.Orig_rax)
+}
