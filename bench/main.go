@@ -3,60 +3,130 @@
 //
 // Figures that compare are ratios of medians of alternating runs: machines drift,
 // and two medians of one run drift together.
+//
+// Its measures come in two parts. `cli` times the commands. `front` puts load on
+// the front door, on the recipe that people build by hand (recipe/) and on Nginx
+// sending plain files (static/), all three on this machine's loopback, with a
+// load generator that is part of this program.
 package main
 
 import (
+	"context"
+	"errors"
+	"flag"
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
 
-// row is one line of the table.
-type row struct {
-	what, figure, against, ratio string
+// limit ends a run that hangs. A whole one takes less than 8 minutes.
+const limit = 20 * time.Minute
+
+type options struct {
+	only   string
+	scale  int64
+	regctl string
 }
 
 func main() {
-	root, err := os.Getwd()
-	if err == nil {
-		err = run(root)
-	}
+	var o options
+	flag.StringVar(&o.only, "only", "", "measure only these, separated by commas: a name, or the part before its dot; docs/ is left alone")
+	flag.Int64Var(&o.scale, "scale", 1, "divide the sizes of blobs by this, to try something out; docs/ is left alone")
+	flag.StringVar(&o.regctl, "regctl", filepath.Join("bin", "regctl"), "the program to measure")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	err := run(ctx, o)
+	cancel()
+	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func run(root string) error {
-	b, err := newBench(root)
+// measure is something to find out. Its name is part.what.
+type measure struct {
+	name string
+	run  func() ([]row, error)
+}
+
+func (b *bench) measures() []measure {
+	return []measure{
+		{"cli.size", b.size},
+		{"cli.help", b.help},
+		{"cli.init", b.initialise},
+		{"cli.up", b.up},
+		{"front.manifests", b.manifests},
+		{"front.pull", b.pull},
+		{"front.pulls", b.pulls},
+		{"front.push", b.push},
+		{"front.pushes", b.pushes},
+		{"front.latency", b.latency},
+		{"front.memory", b.memory},
+		{"front.reload", b.reload},
+	}
+}
+
+// chosen picks the measures that a list names, in their own order.
+func chosen(all []measure, list string) ([]measure, error) {
+	if list == "" {
+		return all, nil
+	}
+	var picked []measure
+	for _, want := range strings.Split(list, ",") {
+		if !slices.ContainsFunc(all, func(m measure) bool { return named(m.name, want) }) {
+			return nil, fmt.Errorf("no measure is called %q", want)
+		}
+	}
+	for _, m := range all {
+		if slices.ContainsFunc(strings.Split(list, ","), func(want string) bool { return named(m.name, want) }) {
+			picked = append(picked, m)
+		}
+	}
+	return picked, nil
+}
+
+func named(name, want string) bool { return name == want || strings.HasPrefix(name, want+".") }
+
+func run(ctx context.Context, o options) error {
+	if o.scale < 1 {
+		return errors.New("-scale is less than 1")
+	}
+	b, err := newBench(ctx, o)
 	if err != nil {
 		return err
 	}
 	defer b.close()
+	picked, err := chosen(b.measures(), o.only)
+	if err != nil {
+		return err
+	}
+	load := loadAverage()
 	var rows []row
-	for _, measure := range []func() ([]row, error){b.size, b.help, b.initialise, b.up} {
-		got, err := measure()
+	for _, m := range picked {
+		began := time.Now()
+		got, err := m.run()
 		if err != nil {
-			return err
+			return fmt.Errorf("%s: %w", m.name, err)
 		}
 		for _, r := range got {
-			fmt.Printf("%-52s %14s %20s %8s\n", r.what, r.figure, r.against, r.ratio)
+			fmt.Println(r.line())
 		}
+		fmt.Fprintf(os.Stderr, "%s took %s\n", m.name, time.Since(began).Round(100*time.Millisecond))
 		rows = append(rows, got...)
 	}
-	text := document(rows, b.machine())
-	return os.WriteFile(filepath.Join(root, "docs", "benchmarks.md"), []byte(text), 0o644)
-}
-
-func document(rows []row, machine string) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "# Benchmarks\n\nWritten by `make bench` on %s. %s\n\n", time.Now().UTC().Format(time.DateOnly), machine)
-	b.WriteString("Ratios are of medians of runs that took turns; single times depend on the machine and on what else it did.\n\n")
-	b.WriteString("| measure | figure | against | ratio |\n|---|---|---|---|\n")
-	for _, r := range rows {
-		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", r.what, r.figure, r.against, r.ratio)
+	about := b.machine() + load
+	if o.only == "" && o.scale == 1 {
+		text := document(rows, about)
+		if err := os.WriteFile(filepath.Join("docs", "benchmarks.md"), []byte(text), 0o644); err != nil {
+			return err
+		}
 	}
-	return b.String()
+	fmt.Println(about)
+	return missed(rows)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"net"
 	"os"
@@ -13,164 +14,157 @@ import (
 	"time"
 )
 
-// project is the Compose project that the measurements run in.
-const project = "regctl-bench"
-
 type bench struct {
-	regctl string // the binary
+	ctx    context.Context
+	regctl string // the program
+	scale  int64
 	dir    string // temporary
+	// project is what the names of all Compose projects begin with. The process's
+	// number keeps two runs at once apart.
+	project string
+	images  images
+	engine  *engine
+	doors   *doors   // the stacks under load, once one is needed
+	undo    []func() // in the order of what they undo
 }
 
-func newBench(root string) (*bench, error) {
-	dir, err := os.MkdirTemp("", "regctl-bench-")
-	b := &bench{regctl: filepath.Join(root, "bin", "regctl"), dir: dir}
-	if err == nil {
-		_, err = os.Stat(b.regctl)
+// images are the same on all sides.
+type images struct{ registry, nginx string }
+
+func newBench(ctx context.Context, o options) (*bench, error) {
+	program, err := filepath.Abs(o.regctl)
+	if err != nil {
+		return nil, err
 	}
+	if _, err := os.Stat(program); err != nil {
+		return nil, err
+	}
+	e, err := newEngine(ctx)
+	if err != nil {
+		return nil, err
+	}
+	b := &bench{ctx: ctx, regctl: program, scale: o.scale, engine: e, project: fmt.Sprintf("regctl-bench-%d", os.Getpid())}
+	b.images = images{"registry:3.1.2", "nginx:1.30.6-alpine"}
+	if exec.Command("docker", "image", "inspect", b.images.registry, b.images.nginx).Run() != nil {
+		b.images = images{"regctl.local/registry:3", "regctl.local/nginx:latest"}
+	}
+	b.dir, err = os.MkdirTemp("", "regctl-bench-")
 	return b, err
 }
 
 // close removes what the measurements left.
 func (b *bench) close() {
-	file := filepath.Join(b.dir, "stack", "docker-compose.yml")
-	if _, err := os.Stat(file); err == nil {
-		exec.Command("docker", "compose", "-p", project, "-f", file, "down", "--volumes", "--timeout", "5").Run()
+	for _, f := range slices.Backward(b.undo) {
+		f()
 	}
 	os.RemoveAll(b.dir)
 }
 
+// downLater has a Compose project removed at the end, with its volumes. Not
+// under the run's own context: it must happen after an interrupt as well.
+func (b *bench) downLater(project, file string, env []string) {
+	b.undo = append(b.undo, func() {
+		cmd := exec.Command("docker", "compose", "-p", project, "-f", file, "down", "--volumes", "--timeout", "2")
+		cmd.Env = append(os.Environ(), env...)
+		cmd.Run()
+	})
+}
+
 // once runs a command and returns how long it took.
-func once(argv ...string) (time.Duration, error) {
-	cmd := exec.Command(argv[0], argv[1:]...)
-	var said bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &said, &said
+func (b *bench) once(argv ...string) (time.Duration, error) {
+	return b.with(nil, "", argv...)
+}
+
+// with runs a command with more in its environment and with an input.
+func (b *bench) with(env []string, input string, argv ...string) (time.Duration, error) {
+	took, _, err := b.exec(env, input, argv...)
+	return took, err
+}
+
+// exec is with, and hands over the command's standard output.
+func (b *bench) exec(env []string, input string, argv ...string) (time.Duration, []byte, error) {
+	cmd := exec.CommandContext(b.ctx, argv[0], argv[1:]...)
+	cmd.Env = append(os.Environ(), env...)
+	cmd.Stdin = strings.NewReader(input)
+	var out, said bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &said
 	began := time.Now()
 	err := cmd.Run()
 	took := time.Since(began)
 	if err != nil {
-		err = fmt.Errorf("%s: %w: %s", strings.Join(argv, " "), err, bytes.TrimSpace(said.Bytes()))
+		err = fmt.Errorf("%s: %w: %s", strings.Join(argv, " "), err, bytes.TrimSpace(append(out.Bytes(), said.Bytes()...)))
 	}
-	return took, err
+	return took, out.Bytes(), err
+}
+
+// sample is what one run found; what a run does not measure is 0.
+type sample struct {
+	took      time.Duration
+	server    time.Duration // CPU time of the containers
+	own       time.Duration // CPU time of this program
+	perSecond float64
 }
 
 // turns runs functions in turn, n rounds after one that does not count, and
 // returns the median of each.
-func turns(n int, runs ...func() (time.Duration, error)) ([]time.Duration, error) {
-	times := make([][]time.Duration, len(runs))
-	for round := range n + 1 {
+func turns(n int, runs ...func() (sample, error)) ([]sample, error) {
+	for _, run := range runs {
+		if _, err := run(); err != nil {
+			return nil, err
+		}
+	}
+	return rounds(n, runs...)
+}
+
+// rounds is turns without the round that does not count, for runs so long that
+// what was cold in the first does not show.
+func rounds(n int, runs ...func() (sample, error)) ([]sample, error) {
+	got := make([][]sample, len(runs))
+	for range n {
 		for i, run := range runs {
-			d, err := run()
+			s, err := run()
 			if err != nil {
 				return nil, err
 			}
-			if round > 0 {
-				times[i] = append(times[i], d)
-			}
+			got[i] = append(got[i], s)
 		}
 	}
-	medians := make([]time.Duration, len(runs))
-	for i, t := range times {
-		slices.Sort(t)
-		medians[i] = t[len(t)/2]
+	medians := make([]sample, len(runs))
+	for i, all := range got {
+		medians[i] = sample{
+			took:      median(all, func(s sample) time.Duration { return s.took }),
+			server:    median(all, func(s sample) time.Duration { return s.server }),
+			own:       median(all, func(s sample) time.Duration { return s.own }),
+			perSecond: median(all, func(s sample) float64 { return s.perSecond }),
+		}
 	}
 	return medians, nil
 }
 
-func command(argv ...string) func() (time.Duration, error) {
-	return func() (time.Duration, error) { return once(argv...) }
+func median[T time.Duration | float64](all []sample, field func(sample) T) T {
+	values := make([]T, 0, len(all))
+	for _, s := range all {
+		values = append(values, field(s))
+	}
+	slices.Sort(values)
+	return values[len(values)/2]
+}
+
+// command is a run that times a program.
+func (b *bench) command(argv ...string) func() (sample, error) {
+	return func() (sample, error) {
+		took, err := b.once(argv...)
+		return sample{took: took}, err
+	}
 }
 
 func millis(d time.Duration) string { return fmt.Sprintf("%.1f ms", float64(d.Microseconds())/1000) }
 
-func ratio(a, b time.Duration) string { return fmt.Sprintf("%.2f", float64(a)/float64(b)) }
+func seconds(d time.Duration) string { return fmt.Sprintf("%.2f s", d.Seconds()) }
 
-// size weighs the binary and counts the modules linked into it.
-func (b *bench) size() ([]row, error) {
-	fi, err := os.Stat(b.regctl)
-	if err != nil {
-		return nil, err
-	}
-	out, err := exec.Command("go", "version", "-m", b.regctl).Output()
-	if err != nil {
-		return nil, err
-	}
-	return []row{
-		{"binary", fmt.Sprintf("%.1f MB", float64(fi.Size())/1e6), "", ""},
-		{"modules linked", fmt.Sprint(strings.Count(string(out), "\n\tdep\t")), "", ""},
-	}, nil
-}
+func cpuSeconds(d time.Duration) string { return fmt.Sprintf("%.2f CPU-s", d.Seconds()) }
 
-func (b *bench) help() ([]row, error) {
-	m, err := turns(21, command(b.regctl, "--help"), command("docker", "--help"))
-	if err != nil {
-		return nil, err
-	}
-	return []row{{"`regctl --help`", millis(m[0]), "`docker --help` " + millis(m[1]), ratio(m[0], m[1])}}, nil
-}
-
-// initialise times init. A generated password is hashed at bcrypt's cost 5,
-// about 2 ms, which is in the figure.
-func (b *bench) initialise() ([]row, error) {
-	n := 0
-	m, err := turns(11, func() (time.Duration, error) {
-		n++
-		return once(b.regctl, "init", filepath.Join(b.dir, fmt.Sprintf("init-%d", n)), "--domain", "localhost", "--https-port", "8443")
-	})
-	if err != nil {
-		return nil, err
-	}
-	return []row{{"`regctl init`, local CA and first user", millis(m[0]), "", ""}}, nil
-}
-
-// up times a start from nothing and an up of what runs already, each against
-// Compose alone doing the same: it neither checks nor waits.
-func (b *bench) up() ([]row, error) {
-	dir := filepath.Join(b.dir, "stack")
-	port, err := freePort()
-	if err != nil {
-		return nil, err
-	}
-	images := map[string]string{"--registry-image": "registry:3.1.2", "--nginx-image": "nginx:1.30.6-alpine"}
-	if exec.Command("docker", "image", "inspect", images["--nginx-image"], images["--registry-image"]).Run() != nil {
-		images = map[string]string{"--registry-image": "regctl.local/registry:3", "--nginx-image": "regctl.local/nginx:latest"}
-	}
-	args := []string{b.regctl, "init", dir, "--domain", "localhost", "--https-port", fmt.Sprint(port), "--project", project}
-	for flag, image := range images {
-		args = append(args, flag, image)
-	}
-	if _, err := once(args...); err != nil {
-		return nil, err
-	}
-	compose := []string{"docker", "compose", "-p", project, "-f", filepath.Join(dir, "docker-compose.yml")}
-	down := func() error {
-		_, err := once(append(slices.Clone(compose), "down", "--timeout", "5")...)
-		return err
-	}
-	fresh := func(argv ...string) func() (time.Duration, error) {
-		return func() (time.Duration, error) {
-			if err := down(); err != nil {
-				return 0, err
-			}
-			return once(argv...)
-		}
-	}
-	regctl, alone := []string{b.regctl, "up", "-C", dir}, append(slices.Clone(compose), "up", "--detach")
-	first, err := turns(5, fresh(regctl...), fresh(alone...))
-	if err != nil {
-		return nil, err
-	}
-	if _, err := once(regctl...); err != nil { // the last of them was Compose's
-		return nil, err
-	}
-	again, err := turns(11, command(regctl...), command(alone...))
-	if err != nil {
-		return nil, err
-	}
-	return []row{
-		{"`regctl up` from nothing, images present, until it answers", millis(first[0]), "`docker compose up -d` " + millis(first[1]), ratio(first[0], first[1])},
-		{"`regctl up`, nothing to change, checked through the front door", millis(again[0]), "`docker compose up -d` " + millis(again[1]), ratio(again[0], again[1])},
-	}, nil
-}
+func ratio(a, b time.Duration) float64 { return float64(a) / float64(b) }
 
 func freePort() (int, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -183,8 +177,17 @@ func freePort() (int, error) {
 
 // machine describes what was measured on and with.
 func (b *bench) machine() string {
-	engine, _ := exec.Command("docker", "version", "--format", "{{.Server.Version}}").Output()
 	plugin, _ := exec.Command("docker", "compose", "version", "--short").Output()
-	return fmt.Sprintf("%d cores, %s/%s, %s, Docker Engine %s, Compose %s.", runtime.NumCPU(), runtime.GOOS, runtime.GOARCH,
-		runtime.Version(), strings.TrimSpace(string(engine)), strings.TrimSpace(string(plugin)))
+	return fmt.Sprintf("%d cores, %s/%s, %s, Docker Engine %s, Compose %s, images %s and %s%s.", runtime.NumCPU(), runtime.GOOS, runtime.GOARCH,
+		runtime.Version(), b.engine.version, strings.TrimSpace(string(plugin)), b.images.nginx, b.images.registry, b.doors.versions())
+}
+
+// loadAverage says what else the machine did before the run; nothing where the
+// system does not tell.
+func loadAverage() string {
+	text, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return ""
+	}
+	return fmt.Sprintf(" Load average before the run: %s.", strings.Join(strings.Fields(string(text))[:3], ", "))
 }

@@ -60,6 +60,7 @@ func Main() int {
 // Run runs one command and returns the exit status.
 func (a *App) Run(ctx context.Context) int {
 	root := NewRoot(a)
+	checkBuiltins(root)
 	root.SetArgs(a.Args)
 	err := root.ExecuteContext(ctx)
 	if err != nil && !a.started {

@@ -102,11 +102,3 @@ func (s *start) load(ctx context.Context) error {
 	}
 	return s.reload(ctx)
 }
-
-// reload has Nginx load its configuration and certificate; what is under way
-// goes on.
-func (s *start) reload(ctx context.Context) error {
-	s.app.ui.Step("reloading nginx")
-	s.reloaded = true
-	return s.engine.Signal(ctx, s.want.Containers[compose.ServiceNginx], "HUP")
-}

@@ -12,6 +12,7 @@ import (
 	"github.com/regctl/regctl/pkg/config"
 	"github.com/regctl/regctl/pkg/engine"
 	"github.com/regctl/regctl/pkg/lock"
+	"github.com/regctl/regctl/pkg/users"
 )
 
 // Exit statuses, as docs/cli and every command's help tell them.
@@ -59,6 +60,7 @@ func status(ctx context.Context, err error) int {
 	var (
 		usage   *usageError
 		invalid *config.Invalid
+		rights  *users.RightsError
 		held    *lock.HeldError
 	)
 	switch {
@@ -70,7 +72,7 @@ func status(ctx context.Context, err error) int {
 		return statusProblems
 	case errors.As(err, &usage):
 		return statusUsage
-	case errors.As(err, &invalid), errors.Is(err, errNoDeployment), errors.Is(err, errContradicts):
+	case errors.As(err, &invalid), errors.As(err, &rights), errors.Is(err, errNoDeployment), errors.Is(err, errContradicts):
 		return statusConfig
 	case errors.As(err, &held), errors.Is(err, compose.ErrBusy):
 		return statusLocked

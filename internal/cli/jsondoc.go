@@ -23,9 +23,12 @@ var results = []struct {
 	{"config validate", validateResult{}},
 	{"diff", diffResult{}},
 	{"render", renderResult{}},
-	{"user add, user passwd, user rm", userResult{}},
+	{"user add", userAddResult{}},
+	{"user passwd, user rm", userResult{}},
+	{"user grant, user revoke", grantResult{}},
 	{"user ls", userList{}},
 	{"user check", checkResult{}},
+	{"ci github, ci gitlab, ci generic", ciResult{}},
 	{"version", versionInfo{}},
 }
 
@@ -50,6 +53,10 @@ var timeType = reflect.TypeFor[time.Time]()
 func fields(b *strings.Builder, prefix string, t reflect.Type) {
 	for i := range t.NumField() {
 		f := t.Field(i)
+		if f.Anonymous { // its fields stand beside the others
+			fields(b, prefix, f.Type)
+			continue
+		}
 		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
 		if name == "" || name == "-" {
 			continue

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -15,6 +16,7 @@ import (
 type logsOptions struct {
 	follow     bool
 	timestamps bool
+	access     bool
 	tail       string
 	since      string
 }
@@ -30,12 +32,16 @@ func newLogsCommand(a *App) *cobra.Command {
 			if len(args) > 1 {
 				return usagef("%s takes one service, got %d arguments", cmd.CommandPath(), len(args))
 			}
+			if o.access && (len(args) > 0 || o.timestamps) {
+				return usagef("--access is the log of nginx and has its own times: no service and no --timestamps with it")
+			}
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error { return a.runLogs(cmd.Context(), o, args) },
 	}
 	f := c.Flags()
 	f.BoolVarP(&o.follow, "follow", "f", false, "go on with what is written from now on")
+	f.BoolVar(&o.access, "access", false, "who asked for what and how it ended, a line a request; with --json all fields")
 	f.BoolVarP(&o.timestamps, "timestamps", "t", false, "begin each line with its time")
 	f.StringVarP(&o.tail, "tail", "n", "all", "only the last lines of each service")
 	f.StringVar(&o.since, "since", "", "only what was written since then (2026-01-02T15:04:05, or 42m)")
@@ -76,8 +82,13 @@ func (a *App) runLogs(ctx context.Context, o logsOptions, services []string) err
 	if err != nil {
 		return err
 	}
+	var out io.Writer = a.Out
+	if o.access {
+		services = []string{compose.ServiceNginx}
+		out = &accessWriter{out: a.Out, raw: a.ui.JSON}
+	}
 	args := []string{"logs", "--no-color", "--tail", o.tail}
-	if a.ui.JSON {
+	if a.ui.JSON || o.access {
 		args = append(args, "--no-log-prefix")
 	}
 	if o.follow {
@@ -89,7 +100,7 @@ func (a *App) runLogs(ctx context.Context, o logsOptions, services []string) err
 	if o.since != "" {
 		args = append(args, "--since", o.since)
 	}
-	return r.Run(ctx, a.Out, append(args, services...)...)
+	return r.Run(ctx, out, append(args, services...)...)
 }
 
 func errNotRunning(d *deployment) error {

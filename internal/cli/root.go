@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"strings"
+
 	"github.com/spf13/cobra"
 )
 
@@ -58,7 +60,7 @@ Begin with:
 		newStatusCommand(a), newLogsCommand(a), newSmokeCommand(a),
 		newConfigCommand(a), newDiffCommand(a), newRenderCommand(a))
 	add(users, newUserCommand(a))
-	add(around, newVersionCommand(a))
+	add(around, newCICommand(a), newVersionCommand(a))
 	root.SetHelpCommandGroupID(around.ID)
 	root.SetCompletionCommandGroupID(around.ID)
 	return root
@@ -95,4 +97,30 @@ func group(use, short string, subs ...*cobra.Command) *cobra.Command {
 	}
 	c.AddCommand(subs...)
 	return c
+}
+
+// checkBuiltins makes a word that cobra's own commands, help and completion, do
+// not know an error: they would show their help and succeed.
+func checkBuiltins(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		switch c.Name() {
+		case "help":
+			c.Args = func(_ *cobra.Command, args []string) error {
+				if _, rest, err := root.Find(args); err != nil || len(rest) > 0 {
+					return usagef("there is no command %q", strings.Join(args, " "))
+				}
+				return nil
+			}
+		case "completion":
+			c.RunE = func(cmd *cobra.Command, args []string) error { return cmd.Help() }
+			c.Args = func(_ *cobra.Command, args []string) error {
+				if len(args) > 0 {
+					return usagef("there is no completion for %q", args[0])
+				}
+				return nil
+			}
+		}
+	}
 }

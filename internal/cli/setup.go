@@ -54,7 +54,7 @@ func (s *setup) run(ctx context.Context) (initResult, error) {
 		for _, from := range sortedKeys(moved) {
 			res.Moved = append(res.Moved, moved[from])
 		}
-		res.Files = append(append(res.Files, stackFiles...), compose.UserFile, compose.CertsDir+"/", compose.ConfigFile)
+		res.Files = append(append(res.Files, stackFiles...), compose.UserFile, compose.RightsFile, compose.CertsDir+"/", compose.ConfigFile)
 		return res, nil
 	}
 	hash, password, err := s.app.newPassword(s.opts.passwordStdin, s.cfg.Users.Cost)
@@ -194,7 +194,7 @@ func (s *setup) write(ctx context.Context, res *initResult, hash string) (err er
 	}
 	j, err := begin(l, append(append([]string{}, stackFiles...),
 		filepath.Dir(compose.NginxConf), filepath.Dir(compose.RegistryConf), filepath.Dir(compose.UserFile),
-		compose.UserFile, compose.CertsDir, compose.PrivateDir, compose.ACMEDir,
+		compose.UserFile, compose.RightsFile, compose.CertsDir, compose.PrivateDir, compose.ACMEDir,
 		compose.StateDir+"/rendered.json", compose.ConfigFile), moved)
 	if err == nil {
 		err = s.writeAll(ctx, res, hash)
@@ -269,12 +269,15 @@ func (s *setup) writeAll(ctx context.Context, res *initResult, hash string) erro
 		return err
 	}
 	if len(have) == 0 {
-		if _, err := store.Add(ctx, s.opts.user, hash); err != nil {
+		if _, err := store.Add(ctx, s.opts.user, hash, users.Rights{Admin: true}); err != nil {
 			return err
 		}
 		res.User = s.opts.user
 	} else {
 		s.app.ui.Warn("%s has users already; they stay and no first user is made", compose.UserFile)
+		if err := s.app.ensureRights(ctx, d); err != nil {
+			return err
+		}
 	}
 	files, err := d.render()
 	if err != nil {
@@ -290,7 +293,7 @@ func (s *setup) writeAll(ctx context.Context, res *initResult, hash string) erro
 	for _, f := range files {
 		res.Files = append(res.Files, f.Path)
 	}
-	res.Files = append(res.Files, compose.UserFile, compose.CertsDir+"/", compose.ConfigFile)
+	res.Files = append(res.Files, compose.UserFile, compose.RightsFile, compose.CertsDir+"/", compose.ConfigFile)
 	_, err = l.Load(ctx, l.Path(compose.ComposeFile), s.cfg.Project)
 	return err
 }

@@ -187,7 +187,9 @@ func (a *App) smokeLogin(ctx context.Context, d *deployment, o smokeOptions) (na
 	if err != nil {
 		return "", "", nil, err
 	}
-	if _, err := store.Add(ctx, name, hash); err != nil {
+	// Nothing beyond its own repository is at stake while it is there.
+	own := []string{smoke.DefaultRepository}
+	if _, err := store.Add(ctx, name, hash, users.Rights{Pull: own, Push: own, Delete: own}); err != nil {
 		return "", "", nil, err
 	}
 	return name, password, func() error {

@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -39,7 +38,6 @@ type start struct {
 	compose    bool                // Compose has to be called
 	networks   map[string][]string // service to names of networks
 	halfMade   []string            // services whose container has to be made anew
-	reloaded   bool                // Nginx was told to load its configuration
 }
 
 func (s *start) close() {
@@ -121,6 +119,12 @@ func (s *start) planFiles() error {
 	}
 	if _, err := os.Stat(s.d.Path(compose.UserFile)); errors.Is(err, fs.ErrNotExist) {
 		s.will("begin an empty %s", compose.UserFile)
+	}
+	if err := s.d.checkRights(); err != nil {
+		return err
+	}
+	if !exists(s.d.Path(compose.RightsFile)) {
+		s.will("write %s: every user may pull and push everywhere", compose.RightsFile)
 	}
 	return nil
 }
@@ -235,16 +239,11 @@ func (s *start) composeSum() string {
 
 // nginxSum sums what Nginx reads when it is loaded.
 func (s *start) nginxSum() string {
-	h := sha256.New()
-	for _, f := range s.files {
-		if f.Path == compose.NginxConf {
-			h.Write(f.Data)
-		}
-	}
+	sum := compose.Stamp(s.files)
 	if _, leaf, err := s.d.certs().Live(s.d.cfg.Domain); err == nil {
-		io.WriteString(h, leaf.Fingerprint)
+		sum += " " + leaf.Fingerprint
 	}
-	return hex.EncodeToString(h.Sum(nil))
+	return sum
 }
 
 func readUpState(l compose.Layout) (s upState) {

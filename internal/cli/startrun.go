@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -31,6 +32,9 @@ func (s *start) run(ctx context.Context) error {
 		return err
 	}
 	if err := ensureUserFile(s.d.Layout); err != nil {
+		return err
+	}
+	if err := s.app.ensureRights(ctx, s.d); err != nil {
 		return err
 	}
 	if err := durable.MkdirAll(s.d.Path(compose.ACMEDir), 0o755); err != nil {
@@ -165,7 +169,7 @@ func (s *start) lookAgain(ctx context.Context) error {
 	}
 	s.want.Containers = map[string]string{}
 	for _, c := range s.containers {
-		if c.Service == compose.ServiceRegistry || c.Service == compose.ServiceNginx {
+		if slices.Contains(serviceOrder, c.Service) {
 			s.want.Containers[c.Service] = c.ID
 		}
 	}

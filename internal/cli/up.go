@@ -149,4 +149,4 @@ func (s *start) userNames() []string {
 }
 
 // serviceOrder is the order in which services are looked at and shown.
-var serviceOrder = []string{compose.ServiceRegistry, compose.ServiceNginx}
+var serviceOrder = []string{compose.ServiceRegistry, compose.ServiceAuth, compose.ServiceNginx}

@@ -62,22 +62,16 @@ func (s *start) wait(ctx context.Context) error {
 		return err
 	}
 	p := patience{start: s, began: time.Now(), looked: time.Now()}
-	for answers := 0; ; {
+	for {
 		leaf, err := door.Knock(ctx)
 		if err == nil {
 			err = s.d.serves(leaf)
 		}
 		if err == nil {
-			// After a reload the old workers go on for a tenth of a second beside the
-			// new ones (ngx_reconfigure): the first right answer may be luck.
-			if answers++; answers > 1 || !s.reloaded {
-				return nil
-			}
-		} else {
-			answers = 0
-			if err := p.lasts(ctx, err); err != nil {
-				return err
-			}
+			return nil
+		}
+		if err := p.lasts(ctx, err); err != nil {
+			return err
 		}
 		select {
 		case <-ctx.Done():

@@ -15,7 +15,10 @@ const (
 	ComposeFile  = "docker-compose.yml"
 	OverrideFile = "docker-compose.override.yml" // the person's own, read by Compose
 	NginxConf    = "nginx/nginx.conf"
+	SettingsFile = "nginx/settings.json" // what the front door's scripts go by
 	RegistryConf = "registry/config.yml"
+	AuthConf     = "registry/auth.yml"
+	RightsFile   = "auth/rights.json"
 	UserFile     = "auth/htpasswd"
 	CertsDir     = "certs"   // mounted into Nginx
 	PrivateDir   = "private" // mounted nowhere: CA key, secrets
@@ -27,6 +30,7 @@ const (
 // Names of the services, as `docker compose` and `regctl logs` know them.
 const (
 	ServiceRegistry = "registry"
+	ServiceAuth     = "auth"
 	ServiceNginx    = "nginx"
 )
 

@@ -1,6 +1,7 @@
 package compose
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -36,10 +37,11 @@ func TestGoldenNginx(t *testing.T) {
 				t.Fatalf("%d locations /v2/", len(v2))
 			}
 			g.checkNames(t, tls)
-			g.checkUpstream(t, http, v2[0].block)
+			checkUpstream(t, http, tls)
+			g.checkFrontDoor(t, http, tls)
 			g.checkPlainHTTP(t, http)
-			checkTransfer(t, tls, v2[0].block)
-			checkHeaders(t, tls, v2[0].block)
+			checkTransfer(t, tls, tls)
+			checkHeaders(t, tls)
 			checkTLS(t, conf, tls)
 			checkLimits(t, http, tls)
 			checkSurface(t, http, tls)
@@ -59,27 +61,61 @@ func (g goldenCase) checkNames(t *testing.T, tls []directive) {
 	equal(t, "ssl_certificate_key", values(tls, "ssl_certificate_key"), []string{live + "/privkey.pem"})
 }
 
-// A registry whose container was made anew has another address: a name that was
-// resolved once means 502 from then on.
-func (g goldenCase) checkUpstream(t *testing.T, http, v2 []directive) {
+// Sockets, which a container made anew keeps: an address that was resolved once
+// means 502 from then on.
+func checkUpstream(t *testing.T, http, tls []directive) {
 	t.Helper()
-	if r := values(http, "resolver"); len(r) != 1 || !strings.HasPrefix(r[0], "127.0.0.11 valid=") {
-		t.Errorf("resolver: %q, want Docker's own, asked again soon", r)
+	for name, socket := range map[string]string{"registry": "registry.sock", "auth": "auth.sock"} {
+		up := in(http, "upstream", name)
+		if len(up) != 1 {
+			t.Fatalf("%d upstream blocks %s", len(up), name)
+		}
+		equal(t, name, values(up[0].block, "server"), []string{"unix:/run/regctl/" + socket + " max_fails=0"})
+		equal(t, name+" keepalive", len(values(up[0].block, "keepalive")), 1)
 	}
-	up := in(http, "upstream", "registry")
-	if !g.resolve {
-		equal(t, "upstream blocks", len(up), 0)
-		equal(t, "set", values(v2, "set"), []string{"$registry http://registry:5000"})
-		equal(t, "proxy_pass", values(v2, "proxy_pass"), []string{"$registry"})
-		return
+	for _, to := range everywhere(tls, "proxy_pass") {
+		equal(t, "what is forwarded is what was judged", to, "http://registry$uri$front_query")
 	}
-	if len(up) != 1 {
-		t.Fatalf("%d upstream blocks", len(up))
+}
+
+// checkFrontDoor: nothing is passed on that was not judged, and no password.
+func (g goldenCase) checkFrontDoor(t *testing.T, http, tls []directive) {
+	t.Helper()
+	equal(t, "auth_request", values(tls, "auth_request"), []string{"/_front/authorize"})
+	for _, d := range tls {
+		if d.words[0] != "location" || d.words[len(d.words)-1] == "/" {
+			continue
+		}
+		passes, off := everywhere(d.block, "proxy_pass"), values(d.block, "auth_request")
+		if len(passes) > 0 && len(off) > 0 {
+			t.Errorf("%v passes on what nobody judged", d.words)
+		}
+		if len(off) > 0 && len(values(d.block, "internal")) == 0 && d.words[1] != "@blob" {
+			t.Errorf("%v is open to clients without judgement", d.words)
+		}
+		// A location that sets one of these headers inherits none from the server.
+		if set := headersSet(d.block); len(set) > 0 {
+			for name, value := range headersSet(tls) {
+				if got, ok := set[name]; !ok || got != value {
+					t.Errorf("%v: header %s is %q, the server has %q", d.words, name, got, value)
+				}
+			}
+			equal(t, "a form in the body of an upload's start names nothing", set["Content-Type"], "application/octet-stream")
+		}
 	}
-	equal(t, "upstream server", values(up[0].block, "server"), []string{"registry:5000 resolve"})
-	equal(t, "upstream zone", len(values(up[0].block, "zone")), 1) // resolve needs one
-	equal(t, "upstream keepalive", len(values(up[0].block, "keepalive")), 1)
-	equal(t, "proxy_pass", values(v2, "proxy_pass"), []string{"http://registry"})
+	put := in(tls, "location", "=", "/_front/put")
+	equal(t, "a place for manifests under protected tags", len(put) == 1, len(g.config.Immutable) > 0)
+	equal(t, "js_set", len(values(http, "js_set")) == 1, len(g.config.Immutable) > 0)
+}
+
+func headersSet(ds []directive) map[string]string {
+	set := map[string]string{}
+	for _, d := range ds {
+		if d.words[0] == "proxy_set_header" {
+			set[d.words[1]] = d.words[2]
+		}
+	}
+	return set
 }
 
 // checkPlainHTTP: the port without TLS answers a certificate authority, nothing
@@ -147,26 +183,28 @@ func checkTransfer(t *testing.T, tls, v2 []directive) {
 
 // checkHeaders: the registry makes its Location of these headers; what a client
 // sends in them must not arrive.
-func checkHeaders(t *testing.T, tls, v2 []directive) {
+func checkHeaders(t *testing.T, tls []directive) {
 	t.Helper()
-	set := map[string]string{}
-	for _, d := range v2 {
-		if d.words[0] == "proxy_set_header" {
-			set[d.words[1]] = d.words[2]
-		}
-	}
+	set := headersSet(tls)
 	for name, want := range map[string]string{
 		"Host": "$http_host", "X-Forwarded-Proto": "$scheme", "Connection": "",
 		"Forwarded": "", "X-Forwarded-Host": "", "X-Forwarded-Port": "", "X-Forwarded-Prefix": "",
-		"X-Forwarded-For": "$remote_addr",
+		"X-Forwarded-For": "$remote_addr", "Authorization": "",
 	} {
 		if got, ok := set[name]; !ok || got != want {
 			t.Errorf("proxy_set_header %s is %q (set: %v), want %q", name, got, ok, want)
 		}
 	}
 	// Headers of the server hold in a location only where that adds none itself.
-	if v := everywhere(v2, "add_header"); len(v) > 0 {
-		t.Errorf("add_header in /v2/ drops those of the server: %q", v)
+	want := values(tls, "add_header")
+	for _, d := range tls {
+		if added := values(d.block, "add_header"); len(added) > 0 {
+			for _, w := range want {
+				if !slices.Contains(added, w) {
+					t.Errorf("%v adds headers and so drops %q", d.words, w)
+				}
+			}
+		}
 	}
 }
 
@@ -216,7 +254,16 @@ func checkLimits(t *testing.T, http, tls []directive) {
 func checkSurface(t *testing.T, http, tls []directive) {
 	t.Helper()
 	equal(t, "server_tokens", values(http, "server_tokens"), []string{"off"})
-	equal(t, "locations", values(tls, "location"), []string{"/v2/", "/", "/_error/"})
+	for _, l := range in(tls, "location", "/") {
+		equal(t, "outside /v2/ nobody is asked for a password", values(l.block, "auth_request"), []string{"off"})
+	}
+	for _, path := range values(tls, "location") { // every other place is for clients of /v2/, or internal
+		l := in(tls, append([]string{"location"}, strings.Fields(path)...)...)[0].block
+		reached := strings.Contains(path, "/v2/") || path == "/"
+		if named := strings.HasPrefix(path, "@"); !reached && !named && len(values(l, "internal")) == 0 {
+			t.Errorf("clients reach %s", path)
+		}
+	}
 	rest := in(tls, "location", "/")[0].block
 	if r := values(rest, "return"); len(r) != 1 || !strings.HasPrefix(r[0], `404 {"errors":[{"code":`) {
 		t.Errorf("outside /v2/: %q", r)

@@ -35,11 +35,14 @@ func TestGoldenComposeReadBack(t *testing.T) {
 			if p.Name != g.config.Project {
 				t.Errorf("the project is %q, want %q", p.Name, g.config.Project)
 			}
-			equal(t, "services", p.ServiceNames(), []string{ServiceNginx, ServiceRegistry})
+			equal(t, "services", p.ServiceNames(), []string{ServiceAuth, ServiceNginx, ServiceRegistry})
 			for _, s := range p.Services {
 				g.checkHardening(t, s)
 			}
-			g.checkRegistry(t, p.Services[ServiceRegistry], l)
+			g.checkRegistry(t, p.Services[ServiceRegistry], l, "config.yml", []string{
+				"bind ./registry /etc/regctl/registry", "volume registry-data /var/lib/registry", "volume sockets /run/regctl"})
+			g.checkRegistry(t, p.Services[ServiceAuth], l, "auth.yml", []string{
+				"bind ./auth /auth", "bind ./registry /etc/regctl/registry", "volume sockets /run/regctl"})
 			g.checkNginx(t, p.Services[ServiceNginx], l)
 			g.checkNetworks(t, p)
 		})
@@ -58,7 +61,11 @@ func (g goldenCase) checkHardening(t *testing.T, s types.ServiceConfig) {
 	if s.Logging.Options["max-size"] != "20m" || s.Logging.Options["max-file"] != "5" {
 		t.Errorf("%s: log rotation is %v", s.Name, s.Logging.Options)
 	}
-	if got, want := time.Duration(*s.StopGracePeriod), time.Duration(g.config.StopGrace); got != want {
+	want := time.Duration(g.config.StopGrace)
+	if s.Name == ServiceAuth { // nothing there takes long
+		want = 5 * time.Second
+	}
+	if got := time.Duration(*s.StopGracePeriod); got != want {
 		t.Errorf("%s: stop_grace_period is %s, want %s", s.Name, got, want)
 	}
 	h := s.HealthCheck
@@ -83,16 +90,18 @@ func (g goldenCase) checkHardening(t *testing.T, s types.ServiceConfig) {
 	}
 }
 
-func (g goldenCase) checkRegistry(t *testing.T, s types.ServiceConfig, l Layout) {
+// checkRegistry asserts what the registry and the service of passwords, which is
+// the same program, have in common.
+func (g goldenCase) checkRegistry(t *testing.T, s types.ServiceConfig, l Layout, file string, want []string) {
 	t.Helper()
 	equal(t, "registry: image", s.Image, g.config.Registry.Image)
 	if len(s.Ports) > 0 || len(s.Expose) > 0 {
 		t.Errorf("registry publishes %v %v", s.Ports, s.Expose)
 	}
-	equal(t, "registry: entrypoint", []string(s.Entrypoint), []string{"registry", "serve", "/etc/regctl/registry/config.yml"})
-	equal(t, "registry: networks", networks(s), []string{"internal"})
-	equal(t, "registry: mounts", mounts(s, l), []string{
-		"bind ./auth /auth", "bind ./registry /etc/regctl/registry", "volume registry-data /var/lib/registry"})
+	equal(t, "registry: entrypoint", []string(s.Entrypoint), []string{"/bin/sh", "-c",
+		"umask 0002 && exec registry serve /etc/regctl/registry/" + file})
+	equal(t, "registry: no network", s.NetworkMode, "none")
+	equal(t, "registry: mounts", mounts(s, l), want)
 	equal(t, "registry: cap_add", s.CapAdd, g.capabilities())
 	if v := s.Environment["OTEL_TRACES_EXPORTER"]; v == nil || *v != "none" {
 		t.Errorf("registry: OTEL_TRACES_EXPORTER is %v", v)
@@ -108,10 +117,16 @@ func (g goldenCase) checkNginx(t *testing.T, s types.ServiceConfig, l Layout) {
 	t.Helper()
 	c := g.config
 	equal(t, "nginx: image", s.Image, c.Nginx.Image)
-	equal(t, "nginx: networks", networks(s), []string{"edge", "internal"})
+	equal(t, "nginx: networks", networks(s), []string{"edge"})
 	equal(t, "nginx: stop_signal", s.StopSignal, "SIGQUIT")
 	want := []string{"443 " + strconv.Itoa(c.HTTPSPort) + " " + c.Bind}
-	wantMounts := []string{"bind ./certs /etc/regctl/certs", "bind ./nginx /etc/regctl/nginx"}
+	wantMounts := []string{"bind ./auth /etc/regctl/auth", "bind ./certs /etc/regctl/certs", "bind ./nginx /etc/regctl/nginx",
+		"volume registry-data /var/lib/registry", "volume sockets /run/regctl"}
+	for _, v := range s.Volumes {
+		if v.Source == "registry-data" && !v.ReadOnly {
+			t.Error("nginx may write to the images")
+		}
+	}
 	if c.HTTPPort != 0 {
 		want = append(want, "80 "+strconv.Itoa(c.HTTPPort)+" "+c.Bind)
 		wantMounts = append(wantMounts, "bind ./acme /etc/regctl/acme")
@@ -134,11 +149,10 @@ func (g goldenCase) checkNginx(t *testing.T, s types.ServiceConfig, l Layout) {
 
 func (g goldenCase) checkNetworks(t *testing.T, p *types.Project) {
 	t.Helper()
-	equal(t, "networks", p.NetworkNames(), []string{"edge", "internal"})
-	equal(t, "internal: no way out", bool(p.Networks["internal"].Internal), true)
+	equal(t, "networks", p.NetworkNames(), []string{"edge"})
 	equal(t, "edge: published ports come in", bool(p.Networks["edge"].Internal), false)
 	equal(t, "volume", p.Volumes["registry-data"].Name, g.config.Project+"_registry-data")
-	equal(t, "volumes", p.VolumeNames(), []string{"registry-data"})
+	equal(t, "volumes", p.VolumeNames(), []string{"registry-data", "sockets"})
 }
 
 // capabilities are those wanted: reading another owner's 0600 files needs one more.

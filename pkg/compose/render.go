@@ -4,14 +4,18 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"io/fs"
+	"path"
+	"regexp"
 	"strconv"
 	"strings"
 	"text/template"
 	"time"
 
 	"github.com/regctl/regctl/pkg/config"
+	"github.com/regctl/regctl/pkg/hold"
 	"github.com/regctl/regctl/templates"
 )
 
@@ -42,7 +46,11 @@ type data struct {
 	HTTPSecret        string
 	ForeignOwner      bool
 	RegistryConfigSum string
-	UpstreamResolve   bool
+	Stamp             string
+	AuthConfigSum     string
+	HoldPath          string // inside Nginx's container
+	HoldAge           int64  // ms
+	FailureFloor      int
 	ServerName        string
 	CertName          string
 	StopGrace         time.Duration
@@ -53,48 +61,87 @@ var functions = template.FuncMap{
 	// quote gives a Go string in ASCII alone: its escapes are all YAML's too. A
 	// JSON string would not do: it holds U+0085 as it is, which YAML 1.1 takes for
 	// the end of a line.
-	"quote":    strconv.QuoteToASCII,
+	"quote": strconv.QuoteToASCII,
+	// json is for JSON files.
+	"json": func(v any) (string, error) {
+		b, err := json.Marshal(v)
+		return string(b), err
+	},
 	"duration": func(d time.Duration) string { return d.String() },
 }
 
 // Render renders the stack. The order of the files is that in which they are
 // best written: the Compose file last, since it names the others.
 func Render(in Input) ([]File, error) {
+	d := newData(in)
+	var files []File
+	var err error
+	add := func(name string, mode fs.FileMode) []byte {
+		if err != nil {
+			return nil
+		}
+		var text []byte
+		text, err = execute(name, d)
+		files = append(files, File{Path: name, Data: text, Mode: mode, Secret: mode == 0o600})
+		return text
+	}
+	d.RegistryConfigSum = shortSum(add(RegistryConf, 0o600))
+	d.AuthConfigSum = shortSum(add(AuthConf, 0o600))
+	var loaded [][]byte
+	for _, name := range scripts {
+		loaded = append(loaded, add(name, 0o644))
+	}
+	loaded = append(loaded, add(SettingsFile, 0o644))
+	if err != nil {
+		return nil, err
+	}
+	// What Nginx has loaded shows by this sum, which it answers with: a reload
+	// takes a moment, and can fail.
+	unstamped, err := execute(NginxConf, d)
+	if err != nil {
+		return nil, err
+	}
+	d.Stamp = shortSum(append(loaded, unstamped)...)
+	add(NginxConf, 0o644)
+	add(ComposeFile, 0o644)
+	return files, err
+}
+
+var stampForm = regexp.MustCompile(`(?m)^\s*return 200 "([0-9a-f]{32})"; # stamp$`)
+
+// Stamp is the sum by which Nginx answers once it has loaded these files.
+func Stamp(files []File) string {
+	for _, f := range files {
+		if m := stampForm.FindSubmatch(f.Data); f.Path == NginxConf && m != nil {
+			return string(m[1])
+		}
+	}
+	return ""
+}
+
+func newData(in Input) data {
 	c := in.Config
 	grace := time.Duration(c.StopGrace)
-	d := data{
-		Config:          c,
-		HTTPSecret:      in.HTTPSecret,
-		ForeignOwner:    in.OwnerUID != 0,
-		UpstreamResolve: resolvesUpstream(c.Nginx.Image),
-		ServerName:      nginxName(c.Domain),
-		CertName:        in.CertName,
-		StopGrace:       grace,
-		DrainTimeout:    drainTimeout(grace),
+	return data{
+		Config:       c,
+		HTTPSecret:   in.HTTPSecret,
+		ForeignOwner: in.OwnerUID != 0,
+		HoldPath:     path.Join("/var/lib/registry", hold.Path),
+		HoldAge:      hold.MaxAge.Milliseconds(),
+		FailureFloor: failureFloor(c.Users.Cost),
+		ServerName:   nginxName(c.Domain),
+		CertName:     in.CertName,
+		StopGrace:    grace,
+		DrainTimeout: drainTimeout(grace),
 	}
-	registry, err := execute(RegistryConf, d)
-	if err != nil {
-		return nil, err
-	}
-	sum := sha256.Sum256(registry)
-	d.RegistryConfigSum = hex.EncodeToString(sum[:16])
-	nginx, err := execute(NginxConf, d)
-	if err != nil {
-		return nil, err
-	}
-	stack, err := execute(ComposeFile, d)
-	if err != nil {
-		return nil, err
-	}
-	return []File{
-		{Path: RegistryConf, Data: registry, Mode: 0o600, Secret: true},
-		{Path: NginxConf, Data: nginx, Mode: 0o644},
-		{Path: ComposeFile, Data: stack, Mode: 0o644},
-	}, nil
 }
 
 func execute(name string, d data) ([]byte, error) {
-	text, err := fs.ReadFile(templates.Stack(), name+".tmpl")
+	stack := templates.Stack()
+	if text, err := fs.ReadFile(stack, name); err == nil {
+		return text, nil // the same in every deployment
+	}
+	text, err := fs.ReadFile(stack, name+".tmpl")
 	if err != nil {
 		return nil, err
 	}
@@ -124,23 +171,18 @@ func nginxName(domain string) string {
 	return domain
 }
 
-// resolvesUpstream tells whether the image's Nginx knows `server … resolve` in
-// an upstream block, which came to the open-source version with 1.27.3. Only
-// the tag can be asked without Docker; where it says nothing (alpine, stable, a
-// digest) the older way is rendered, which every version understands.
-func resolvesUpstream(image string) bool {
-	name, _, _ := strings.Cut(image, "@")
-	tag := name[strings.LastIndex(name, "/")+1:]
-	_, tag, _ = strings.Cut(tag, ":")
-	var major, minor, patch int
-	n, _ := fmt.Sscanf(tag, "%d.%d.%d", &major, &minor, &patch)
-	switch {
-	case n < 2:
-		return false
-	case major != 1:
-		return major > 1
-	case minor != 27:
-		return minor > 27
+// scripts are the front door's modules, the same in every deployment.
+var scripts = []string{"nginx/js/front.js", "nginx/js/memory.js", "nginx/js/path.js", "nginx/js/rights.js"}
+
+// failureFloor is the time in ms that a refused password takes at least, well
+// over that of a check at the given bcrypt cost: 1 s up to cost 12 (0.25 s on
+// the machine measured), twice as much with each step above.
+func failureFloor(cost int) int { return 1000 << max(0, cost-12) }
+
+func shortSum(parts ...[]byte) string {
+	h := sha256.New()
+	for _, p := range parts {
+		h.Write(p)
 	}
-	return n == 3 && patch >= 3
+	return hex.EncodeToString(h.Sum(nil)[:16])
 }

@@ -24,7 +24,7 @@ func TestLoadMergesTheOverride(t *testing.T) {
 		t.Fatal(err)
 	}
 	equal(t, "project", p.Name, "other")
-	equal(t, "services", p.ServiceNames(), []string{"extra", "nginx", "registry"})
+	equal(t, "services", p.ServiceNames(), []string{"auth", "extra", "nginx", "registry"})
 	equal(t, "label", p.Services["nginx"].Labels["region"], "north")
 	equal(t, "the rest", p.Services["nginx"].ReadOnly, true)
 }
@@ -78,5 +78,6 @@ func TestLoadStagedFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	equal(t, "label", p.Services["nginx"].Labels["seen"], "yes")
-	equal(t, "mounts", mounts(p.Services["nginx"], l), []string{"bind ./certs /etc/regctl/certs", "bind ./nginx /etc/regctl/nginx"})
+	equal(t, "mounts", mounts(p.Services["nginx"], l), []string{"bind ./auth /etc/regctl/auth", "bind ./certs /etc/regctl/certs",
+		"bind ./nginx /etc/regctl/nginx", "volume registry-data /var/lib/registry", "volume sockets /run/regctl"})
 }

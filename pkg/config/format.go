@@ -42,6 +42,8 @@ func formatNamed(name string) format {
 		return format{checkPath, `[^/]$`}
 	case "image":
 		return format{checkImage, imagePattern}
+	case "tag-pattern":
+		return format{checkTagPattern, `^[a-z0-9._*/-]+:[A-Za-z0-9_.*-]+$`}
 	default:
 		panic("config: no format named " + name)
 	}
@@ -149,4 +151,30 @@ func isASCII(text string) bool {
 		}
 	}
 	return true
+}
+
+var (
+	repositoryPattern = regexp.MustCompile(`^(?:[a-z0-9._*-]+/)*[a-z0-9._*-]+$`)
+	tagPattern        = regexp.MustCompile(`^[A-Za-z0-9_.*-]{1,128}$`)
+)
+
+// checkTagPattern checks REPOSITORY:TAG, both with * for any text within a
+// component, and ** for any number of components of the repository.
+func checkTagPattern(text string) string {
+	repository, tag, ok := strings.Cut(text, ":")
+	if !ok {
+		return `has to be REPOSITORY:TAG, such as "release/**:v*"`
+	}
+	if !repositoryPattern.MatchString(repository) {
+		return fmt.Sprintf("%q is no pattern of repositories: components of a-z, 0-9, '.', '_', '-' and *, separated by /", repository)
+	}
+	for component := range strings.SplitSeq(repository, "/") {
+		if strings.Contains(component, "**") && component != "**" {
+			return fmt.Sprintf("%q is no pattern of repositories: ** has to stand alone between slashes", repository)
+		}
+	}
+	if !tagPattern.MatchString(tag) {
+		return fmt.Sprintf("%q is no pattern of tags: 1 to 128 of letters, digits, '.', '_', '-' and *", tag)
+	}
+	return ""
 }

@@ -27,6 +27,7 @@ func TestParseDefaults(t *testing.T) {
 		Registry:  Registry{Image: "registry:3.1.2", LogLevel: "warn"},
 		Nginx:     Nginx{Image: "nginx:1.30.6-alpine"},
 		StopGrace: 300e9,
+		Immutable: []string{},
 		Users:     Users{Cost: 10},
 	}
 	if !reflect.DeepEqual(got, want) {
@@ -67,6 +68,7 @@ users:
 		Registry:  Registry{Image: "regctl.local/registry:2", LogLevel: "debug"},
 		Nginx:     Nginx{Image: "regctl.local/nginx"},
 		StopGrace: 90e9,
+		Immutable: []string{},
 		Users:     Users{Cost: 12},
 	}
 	if !reflect.DeepEqual(got, want) {

@@ -57,6 +57,8 @@ type Config struct {
 
 	StopGrace Duration `yaml:"stop_grace" json:"stop_grace" default:"5m" min:"1s" max:"1h" doc:"how long a stop waits for uploads in flight"`
 
+	Immutable []string `yaml:"immutable" json:"immutable" format:"tag-pattern" example:"release/**:v*" doc:"tags that are never moved or deleted once pushed, REPOSITORY:TAG; * within a component, ** across components"`
+
 	Users Users `yaml:"users" json:"users" doc:"the people and machines that log in"`
 }
 

@@ -3,17 +3,24 @@ package users
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
+	"os/signal"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 )
 
 // addEnv makes the test binary a process that adds one user: NAME, the file and
 // the lock, each on a line. It starts when its standard input is closed.
 const addEnv = "USERS_TEST_ADD"
+
+// limitEnv is the largest file, in bytes, that such a process can write.
+const limitEnv = "USERS_TEST_LIMIT"
 
 func TestMain(m *testing.M) {
 	if job := os.Getenv(addEnv); job != "" {
@@ -23,8 +30,19 @@ func TestMain(m *testing.M) {
 }
 
 func addOne(job []string) int {
+	if text := os.Getenv(limitEnv); text != "" {
+		n, err := strconv.ParseUint(text, 10, 64)
+		if err == nil {
+			signal.Ignore(syscall.SIGXFSZ) // the write fails with EFBIG instead
+			err = syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: n, Max: n})
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 2
+		}
+	}
 	os.Stdin.Read(make([]byte, 1))
-	if _, err := (Store{Path: job[1], LockPath: job[2]}).Add(context.Background(), job[0], hashN); err != nil {
+	if _, err := (Store{Path: job[1], LockPath: job[2]}).Add(context.Background(), job[0], hashN, DefaultRights()); err != nil {
 		fmt.Fprintln(os.Stderr, job[0], err)
 		return 1
 	}
@@ -56,7 +74,7 @@ func TestAddsAtOnce(t *testing.T) {
 	for i := range atOnce {
 		group.Go(func() {
 			<-gate
-			if _, err := s.Add(context.Background(), fmt.Sprint("goroutine", i), hashN); err != nil {
+			if _, err := s.Add(context.Background(), fmt.Sprint("goroutine", i), hashN, DefaultRights()); err != nil {
 				t.Error(err)
 			}
 		})
@@ -91,7 +109,7 @@ func TestOneNameAddedAtOnce(t *testing.T) {
 	results := make(chan error, 20)
 	for range cap(results) {
 		go func() {
-			_, err := s.Add(context.Background(), "n", hashN)
+			_, err := s.Add(context.Background(), "n", hashN, DefaultRights())
 			results <- err
 		}()
 	}
@@ -126,5 +144,12 @@ func checkAll(t *testing.T, s Store, prefix string) {
 	}
 	if !strings.HasPrefix(s.content(t), "# kept\n") {
 		t.Error("the comment is lost")
+	}
+	rights, err := s.Rights()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if have := slices.Sorted(maps.Keys(rights)); !slices.Equal(have, want) {
+		t.Errorf("%d of %d users have rights: %v", len(have), len(want), have)
 	}
 }

@@ -1,7 +1,11 @@
 // Package users keeps the registry's user file: an htpasswd file with bcrypt
 // hashes, as Apache's `htpasswd -B` writes it and the registry's htpasswd
-// access controller reads it. It parses, edits and verifies; the command line
-// asks for passwords and prints, and the front door enforces rights.
+// access controller reads it; and beside it the rights file, which says what each
+// user may do. It parses, edits and verifies; the command line asks for passwords
+// and prints, and the front door enforces the rights.
+//
+// A user without rights may log in and nothing else; rights without a user are
+// nobody's. Each change is there for the front door from the next request on.
 //
 // What the registry does with the file (Distribution 2.8.3 and 3.1.2,
 // registry/auth/htpasswd; each was run against 3.1.2):

@@ -30,7 +30,7 @@ func TestApacheVerifiesOurs(t *testing.T) {
 	s := testStore(t)
 	for i, password := range interopPasswords {
 		name := "user" + string(rune('a'+i))
-		if _, err := s.Add(t.Context(), name, mustHash(t, password)); err != nil {
+		if _, err := s.Add(t.Context(), name, mustHash(t, password), DefaultRights()); err != nil {
 			t.Fatal(err)
 		}
 		if code, out := htpasswd(t, password, "-vi", s.Path, name); code != 0 {
@@ -74,7 +74,7 @@ func TestWeVerifyApaches(t *testing.T) {
 // Both edit one file in turn, and each leaves the other's lines alone.
 func TestApacheAndWeEditOneFile(t *testing.T) {
 	s := testStore(t)
-	if _, err := s.Add(t.Context(), "ours", mustHash(t, "one")); err != nil {
+	if _, err := s.Add(t.Context(), "ours", mustHash(t, "one"), DefaultRights()); err != nil {
 		t.Fatal(err)
 	}
 	if code, out := htpasswd(t, "two", "-Bi", s.Path, "theirs"); code != 0 {
@@ -83,7 +83,7 @@ func TestApacheAndWeEditOneFile(t *testing.T) {
 	if _, err := s.SetHash(t.Context(), "theirs", mustHash(t, "three")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Add(t.Context(), "more", mustHash(t, "four")); err != nil {
+	if _, err := s.Add(t.Context(), "more", mustHash(t, "four"), DefaultRights()); err != nil {
 		t.Fatal(err)
 	}
 	if code, out := htpasswd(t, "", "-D", s.Path, "more"); code != 0 {

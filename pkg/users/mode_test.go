@@ -1,7 +1,6 @@
 package users
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,9 +13,10 @@ import (
 
 // No file in the directory, temporary ones included, is open to others at any
 // instant, not even under the most generous umask and when the old file was.
+// (The rights file is open to others; what changes a password does not write it.)
 func TestModeAtEveryInstant(t *testing.T) {
-	s := storeWith(t, "# c\n")
-	if _, err := s.Add(t.Context(), "first", hashN); err != nil { // makes the lock's file
+	s := storeWith(t, "# c\nfirst:"+hashA+"\n")
+	if _, err := s.SetHash(t.Context(), "first", hashN); err != nil { // makes the lock's file
 		t.Fatal(err)
 	}
 	defer syscall.Umask(syscall.Umask(0))
@@ -59,7 +59,7 @@ func TestModeAtEveryInstant(t *testing.T) {
 			t.Error("the watcher hardly met a temporary file: it proves nothing")
 			break
 		}
-		if _, err := s.Add(t.Context(), fmt.Sprint("user", i), hashN); err != nil {
+		if _, err := s.SetHash(t.Context(), "first", hashN); err != nil {
 			t.Error(err)
 			break
 		}
@@ -81,7 +81,7 @@ func TestModeIsTightened(t *testing.T) {
 	if err := os.Chmod(s.Path, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Add(t.Context(), "n", hashN); err != nil {
+	if _, err := s.Add(t.Context(), "n", hashN, DefaultRights()); err != nil {
 		t.Fatal(err)
 	}
 	if got := perm(t, s.Path); got != 0o600 {
@@ -102,7 +102,7 @@ func TestOwnerIsKept(t *testing.T) {
 	if err := os.Chown(s.Path, uid, gid); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Add(t.Context(), "n", hashN); err != nil {
+	if _, err := s.Add(t.Context(), "n", hashN, DefaultRights()); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.Remove(t.Context(), "a"); err != nil {

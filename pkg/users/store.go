@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
-	"syscall"
+	"maps"
 	"time"
 
 	"github.com/regctl/regctl/pkg/advice"
@@ -30,48 +28,60 @@ const DefaultWait = 30 * time.Second
 // run as the owner, or as a root that may read what is not its own.
 const mode = 0o600
 
-// Store is the user file of a deployment.
+// Store is the user file of a deployment and, beside it, the rights file.
 //
-// Its changes (Add, SetHash, Remove) take the lock, read the file again, and
-// replace it by a rename. They return the file as it then is: look at its
-// [Fault.Fatal] faults, for with one of those the registry has not taken the
-// change in, and at its Users, of whom none may be left. They return a
-// *lock.HeldError when the lock cannot be had in time.
+// Its changes (Add, SetHash, Remove, ChangeRights, EnsureRights) take the lock,
+// read the files again, and replace each by a rename. Those of the user file
+// return it as it then is: look at its [Fault.Fatal] faults, for with one of
+// those the registry has not taken the change in, and at its Users, of whom none
+// may be left. They return a *lock.HeldError when the lock cannot be had in time,
+// and a *RightsError when they need a rights file that is not well-formed.
+//
+// A change of both files is two renames, ordered so that a kill between them
+// leaves nobody with more than was meant: who is added has the rights before the
+// password, who is removed loses the password first.
 type Store struct {
 	Path     string        // the htpasswd file; its directory must exist
 	LockPath string        // the lock's file; the caller must not hold that lock
 	Wait     time.Duration // for the lock; 0 is DefaultWait
 }
 
-// UnusableError says that a user's hash is not one that the registry can use.
-type UnusableError struct {
-	User User
-}
-
-func (e *UnusableError) Error() string {
-	switch e.User.Scheme {
-	case Bcrypt:
-		return fmt.Sprintf("user %q has a bcrypt hash of cost %d: the registry would take about %s to check it",
-			e.User.Name, e.User.Cost, checkTime(e.User.Cost))
-	case Unknown:
-		return fmt.Sprintf("user %q in line %d has no hash that the registry can use", e.User.Name, e.User.Line)
-	}
-	return fmt.Sprintf("user %q in line %d has a hash of type %s, and the registry can use bcrypt only",
-		e.User.Name, e.User.Line, e.User.Scheme)
-}
-
-// Add adds a user with a hash from [Hash]. A file that does not exist is begun.
-// It returns ErrExists, or an *InputError for a bad name or hash.
-func (s Store) Add(ctx context.Context, name, hash string) (*File, error) {
+// Add adds a user with a hash from [Hash]. A user file that does not exist is
+// begun; rights that are left of an earlier user of that name are replaced. It
+// returns ErrExists, or an *InputError for a bad name, hash or pattern.
+func (s Store) Add(ctx context.Context, name, hash string, rights Rights) (f *File, err error) {
 	if err := CheckName(name); err != nil {
 		return nil, err
 	}
-	return s.change(ctx, "user add "+name, func(f *File) error {
+	if err := rights.Check(); err != nil {
+		return nil, err
+	}
+	err = s.locked(ctx, "user add "+name, func() error {
+		if f, err = s.readOrBegin(); err != nil {
+			return err
+		}
 		if _, ok := f.Lookup(name); ok {
 			return advice.With(fmt.Errorf("%w: %s", ErrExists, name), "regctl user passwd %s", name)
 		}
-		return f.Set(name, hash)
+		before, err := s.rightsOf(f)
+		if err != nil {
+			return err
+		}
+		if err := f.Set(name, hash); err != nil {
+			return err
+		}
+		after := maps.Clone(before)
+		after[name] = rights
+		if err := s.writeRights(after); err != nil {
+			return err
+		}
+		if err := s.write(f); err != nil {
+			delete(before, name) // not even what was left of an earlier user
+			return errors.Join(err, s.writeRights(before))
+		}
+		return nil
 	})
+	return given(f, err)
 }
 
 // SetHash gives a user another hash, from [Hash]. It returns ErrNotFound, or an
@@ -86,14 +96,51 @@ func (s Store) SetHash(ctx context.Context, name, hash string) (*File, error) {
 }
 
 // Remove removes a user, also the last one: the registry then lets nobody in. It
-// returns ErrNotFound.
-func (s Store) Remove(ctx context.Context, name string) (*File, error) {
-	return s.change(ctx, "user rm", func(f *File) error {
-		if !f.Remove(name) {
+// returns ErrNotFound when there is neither a user of that name nor rights that
+// are left of one.
+//
+// A rights file that is not well-formed does not keep a user from being removed:
+// Remove then returns the file and the *RightsError.
+func (s Store) Remove(ctx context.Context, name string) (f *File, err error) {
+	var left error // a *RightsError
+	err = s.locked(ctx, "user rm", func() error {
+		if f, err = s.readOrBegin(); err != nil {
+			return err
+		}
+		rights, err := s.Rights()
+		if _, invalid := errors.AsType[*RightsError](err); invalid {
+			left = err
+		} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		_, hasRights := rights[name]
+		isUser := f.Remove(name)
+		if !isUser && !hasRights {
 			return notFound(name)
 		}
-		return nil
+		if isUser {
+			if err := s.write(f); err != nil {
+				return err
+			}
+		}
+		if !hasRights {
+			return nil
+		}
+		delete(rights, name)
+		return s.writeRights(rights)
 	})
+	if err == nil && left != nil {
+		return f, left
+	}
+	return given(f, err)
+}
+
+// given returns f, or nil with an error.
+func given(f *File, err error) (*File, error) {
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
 }
 
 func notFound(name string) error {
@@ -111,49 +158,24 @@ func (s Store) List() ([]User, []Fault, error) {
 	return f.Users(), f.Faults(), nil
 }
 
-// Verify tells whether the registry would let name in with password, as far as
-// the file goes; like the registry it looks at the first [MaxPassword] bytes
-// only. For a name that is not in the file it takes as long as for most that
-// are. It returns an *UnusableError when the registry cannot check the user's
-// hash, or not in any reasonable time.
-func (s Store) Verify(name string, password []byte) (bool, error) {
-	f, err := s.read()
-	if err != nil {
-		return false, err
-	}
-	i := f.index(name)
-	if i < 0 {
-		_, err := compare(dummy(f.usualCost()), password)
-		return false, err
-	}
-	if u := f.user(i); u.Scheme != Bcrypt || u.Cost > slowestCost {
-		return false, advice.With(&UnusableError{u}, "regctl user passwd %s", name)
-	}
-	return compare(f.lines[i].hash, password)
-}
-
-// usualCost is the commonest bcrypt cost in the file, of equally common ones the
-// highest, and MinHumanCost in a file without any.
-func (f *File) usualCost() int {
-	var count [slowestCost + 1]int
-	usual := MinHumanCost
-	for _, u := range f.Users() {
-		if u.Scheme == Bcrypt && u.Cost <= slowestCost {
-			count[u.Cost]++
-		}
-	}
-	for cost, n := range count {
-		if n > 0 && n >= count[usual] {
-			usual = cost
-		}
-	}
-	return usual
-}
-
-// change edits the file under the lock. command goes into the lock's file.
+// change edits the user file under the lock. command goes into the lock's file.
 func (s Store) change(ctx context.Context, command string, edit func(*File) error) (f *File, err error) {
+	err = s.locked(ctx, command, func() error {
+		if f, err = s.readOrBegin(); err != nil {
+			return err
+		}
+		if err := edit(f); err != nil {
+			return err
+		}
+		return s.write(f)
+	})
+	return given(f, err)
+}
+
+// locked does something under the lock. command goes into the lock's file.
+func (s Store) locked(ctx context.Context, command string, do func() error) (err error) {
 	if err := ctx.Err(); err != nil {
-		return nil, err
+		return err
 	}
 	wait := s.Wait
 	if wait == 0 {
@@ -161,49 +183,25 @@ func (s Store) change(ctx context.Context, command string, edit func(*File) erro
 	}
 	l, err := lock.Acquire(ctx, s.LockPath, "regctl "+command, wait)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer func() { err = errors.Join(err, l.Release()) }()
-	f, err = s.read()
-	if errors.Is(err, fs.ErrNotExist) {
-		f, err = &File{}, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	if err := edit(f); err != nil {
-		return nil, err
-	}
-	if err := durable.WriteFile(s.Path, f.Bytes(), mode); err != nil {
-		return nil, err
-	}
-	return f, nil
+	return do()
 }
 
-// read reads the file. It refuses what is not a plain file: the registry sees
-// nothing but the file's own directory, so a symbolic link is dead there, and
-// following one as root would read whatever it points to. A pipe must not make
-// it wait, hence O_NONBLOCK.
+func (s Store) write(f *File) error { return durable.WriteFile(s.Path, f.Bytes(), mode) }
+
+// readOrBegin reads the user file; one that is missing is an empty one.
+func (s Store) readOrBegin() (*File, error) {
+	f, err := s.read()
+	if errors.Is(err, fs.ErrNotExist) {
+		return &File{}, nil
+	}
+	return f, err
+}
+
 func (s Store) read() (*File, error) {
-	notPlain := func() error {
-		return advice.With(fmt.Errorf("%s is not a plain file", s.Path), "put the user file itself there, not a link to it")
-	}
-	file, err := os.OpenFile(s.Path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
-	if errors.Is(err, syscall.ELOOP) {
-		return nil, notPlain()
-	}
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	fi, err := file.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !fi.Mode().IsRegular() {
-		return nil, notPlain()
-	}
-	data, err := io.ReadAll(file)
+	data, err := readPlain(s.Path)
 	if err != nil {
 		return nil, err
 	}

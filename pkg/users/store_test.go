@@ -49,13 +49,13 @@ func TestStore(t *testing.T) {
 		err  error  // nil, a sentinel or an *InputError
 		hint string
 	}{
-		"add": {func(ctx context.Context, s Store) (*File, error) { return s.Add(ctx, "n", hashN) },
+		"add": {func(ctx context.Context, s Store) (*File, error) { return s.Add(ctx, "n", hashN, DefaultRights()) },
 			start + "n:" + hashN + "\n", nil, ""},
-		"add who is there": {func(ctx context.Context, s Store) (*File, error) { return s.Add(ctx, "a", hashN) },
+		"add who is there": {func(ctx context.Context, s Store) (*File, error) { return s.Add(ctx, "a", hashN, DefaultRights()) },
 			start, ErrExists, "regctl user passwd a"},
-		"add a bad name": {func(ctx context.Context, s Store) (*File, error) { return s.Add(ctx, "N:", hashN) },
+		"add a bad name": {func(ctx context.Context, s Store) (*File, error) { return s.Add(ctx, "N:", hashN, DefaultRights()) },
 			start, &InputError{}, ""},
-		"add a bad hash": {func(ctx context.Context, s Store) (*File, error) { return s.Add(ctx, "n", "plain") },
+		"add a bad hash": {func(ctx context.Context, s Store) (*File, error) { return s.Add(ctx, "n", "plain", DefaultRights()) },
 			start, &InputError{}, ""},
 		"set": {func(ctx context.Context, s Store) (*File, error) { return s.SetHash(ctx, "b", hashN) },
 			"# c\na:" + hashA + "\nb:" + hashN + "\n", nil, ""},
@@ -110,7 +110,7 @@ func TestMissingFile(t *testing.T) {
 	if _, err := os.Stat(s.Path); !errors.Is(err, fs.ErrNotExist) {
 		t.Fatalf("one of them made the file: %v", err)
 	}
-	if _, err := s.Add(t.Context(), "a", hashA); err != nil {
+	if _, err := s.Add(t.Context(), "a", hashA, DefaultRights()); err != nil {
 		t.Fatal(err)
 	}
 	if got := s.content(t); got != "a:"+hashA+"\n" {
@@ -145,7 +145,7 @@ func TestCorruptFile(t *testing.T) {
 			t.Errorf("Verify(%s) = %v, %v", name, ok, err)
 		}
 	}
-	f, err := s.Add(t.Context(), "n", hashN)
+	f, err := s.Add(t.Context(), "n", hashN, DefaultRights())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -178,7 +178,7 @@ func TestNotAPlainFile(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.Add(t.Context(), "n", hashN); err == nil || !strings.Contains(err.Error(), s.Path) || advice.Of(err) == "" {
+		if _, err := s.Add(t.Context(), "n", hashN, DefaultRights()); err == nil || !strings.Contains(err.Error(), s.Path) || advice.Of(err) == "" {
 			t.Errorf("%s: Add: %v (hint %q)", name, err, advice.Of(err))
 		}
 		if _, _, err := s.List(); err == nil {
@@ -198,7 +198,7 @@ func TestLockHeld(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Release()
-	_, err = s.Add(t.Context(), "n", hashN)
+	_, err = s.Add(t.Context(), "n", hashN, DefaultRights())
 	if held, ok := errors.AsType[*lock.HeldError](err); !ok || held.Holder.Command != "regctl gc" {
 		t.Errorf("Add: %v, want a HeldError that names the holder", err)
 	}
@@ -222,7 +222,7 @@ func TestCancelledChangesNothing(t *testing.T) {
 	s := storeWith(t, "")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := s.Add(ctx, "n", hashN); !errors.Is(err, context.Canceled) || s.content(t) != "" {
+	if _, err := s.Add(ctx, "n", hashN, DefaultRights()); !errors.Is(err, context.Canceled) || s.content(t) != "" {
 		t.Errorf("Add: %v, the file is %q", err, s.content(t))
 	}
 }
@@ -232,7 +232,7 @@ func TestEachChangeHasItsOwnTime(t *testing.T) {
 	s := testStore(t)
 	seen := map[time.Time]bool{}
 	for range 20 {
-		if _, err := s.Add(t.Context(), "n", hashN); err != nil {
+		if _, err := s.Add(t.Context(), "n", hashN, DefaultRights()); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := s.SetHash(t.Context(), "n", hashA); err != nil {

@@ -1,0 +1,101 @@
+// Package hold makes the front door hold back writes for a moment.
+//
+// While a small file lies on the data volume, PUT of a manifest and every DELETE
+// wait at Nginx (templates/stack/nginx/js/front.js), and reads and uploads of
+// blobs go on. A garbage collection needs that for the second in which it looks
+// a last time at what is referenced: an error would fail the user's push, which
+// no client tries again, while a wait is only a wait.
+//
+// The file's age is all that Nginx looks at: a hold that is not renewed for
+// [MaxAge] is over, so one whose owner died ends by itself.
+package hold
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/regctl/regctl/pkg/durable"
+)
+
+// Path is the hold file, relative to the root of the data volume (the directory
+// that holds docker/registry/v2).
+const Path = ".regctl/hold"
+
+const (
+	// MaxAge is how long a hold counts after it was last renewed. The scripts of
+	// the front door have the same figure.
+	MaxAge = 60 * time.Second
+	// Renew is how often a holder has to renew.
+	Renew = MaxAge / 6
+)
+
+// ErrHeld says that somebody else holds writes back.
+var ErrHeld = errors.New("writes are held back already")
+
+// Hold is a hold in force.
+type Hold struct {
+	path string
+	stop context.CancelFunc
+	done chan error
+}
+
+// Take begins a hold on the volume at root and renews it until Release. Text is
+// for a person who finds the file; it must not carry secrets. A hold that its
+// owner did not renew is taken over; one in force is ErrHeld.
+//
+// From when Take returns, the front door lets no new write through. Those it let
+// through before may still be under way.
+func Take(root, text string) (*Hold, error) {
+	path := filepath.Join(root, filepath.FromSlash(Path))
+	if err := durable.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nil, err
+	}
+	err := durable.CreateFile(path, []byte(text+"\n"), 0o644)
+	if errors.Is(err, fs.ErrExist) {
+		fi, statErr := os.Stat(path)
+		if statErr == nil && time.Since(fi.ModTime()) <= MaxAge {
+			return nil, fmt.Errorf("%w: %s", ErrHeld, path)
+		}
+		err = durable.WriteFile(path, []byte(text+"\n"), 0o644)
+	}
+	if err != nil {
+		return nil, err
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	h := &Hold{path: path, stop: stop, done: make(chan error, 1)}
+	go func() { h.done <- h.renew(ctx) }()
+	return h, nil
+}
+
+func (h *Hold) renew(ctx context.Context) error {
+	tick := time.NewTicker(Renew)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+			now := time.Now()
+			if err := os.Chtimes(h.path, now, now); err != nil {
+				return fmt.Errorf("renewing the hold on writes: %w", err)
+			}
+		}
+	}
+}
+
+// Release ends the hold. An error from an earlier renewal means that writes may
+// have gone through meanwhile.
+func (h *Hold) Release() error {
+	h.stop()
+	renewed := <-h.done
+	removed := os.Remove(h.path)
+	if errors.Is(removed, fs.ErrNotExist) {
+		removed = nil
+	}
+	return errors.Join(renewed, removed, durable.SyncDir(filepath.Dir(h.path)))
+}
