@@ -13,7 +13,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/regctl/regctl/pkg/advice"
-	"github.com/regctl/regctl/pkg/compose"
 	"github.com/regctl/regctl/pkg/config"
 	"github.com/regctl/regctl/pkg/users"
 )
@@ -277,9 +276,6 @@ func (o initOptions) differences(have, want *config.Config) []string {
 	}
 	return out
 }
-
-// stackFiles are the files that init must not find unless it wrote them.
-var stackFiles = []string{compose.ComposeFile, compose.NginxConf, compose.RegistryConf}
 
 // rivals are names that `docker compose` would read instead of ours.
 var rivals = []string{"compose.yaml", "compose.yml", "docker-compose.yaml"}

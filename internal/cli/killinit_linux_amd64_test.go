@@ -7,6 +7,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/regctl/regctl/pkg/compose"
 )
 
 // init is killed before each change that it makes to a directory, one run each.
@@ -135,7 +137,7 @@ func TestForcedInitOfADeploymentKilledAtEveryChange(t *testing.T) {
 		}
 		killed := runKilled(t, n, "init", dir, "--domain", "localhost", "--https-port", "8443", "--force")
 		keeps(t, n, dir, kept)
-		if there(dir, "regctl.yaml") && !there(dir, stackFiles...) {
+		if there(dir, "regctl.yaml") && !there(dir, compose.Paths()...) {
 			t.Errorf("killed before change %d: there is a regctl.yaml, but not all that belongs to it", n)
 		}
 		if n%2 == 0 { // any other command that changes something may come first

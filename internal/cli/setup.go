@@ -54,7 +54,7 @@ func (s *setup) run(ctx context.Context) (initResult, error) {
 		for _, from := range sortedKeys(moved) {
 			res.Moved = append(res.Moved, moved[from])
 		}
-		res.Files = append(append(res.Files, stackFiles...), compose.UserFile, compose.RightsFile, compose.CertsDir+"/", compose.ConfigFile)
+		res.Files = append(append(res.Files, compose.Paths()...), compose.UserFile, compose.RightsFile, compose.CertsDir+"/", compose.ConfigFile)
 		return res, nil
 	}
 	hash, password, err := s.app.newPassword(s.opts.passwordStdin, s.cfg.Users.Cost)
@@ -129,7 +129,7 @@ func (s *setup) existing() (*config.Config, error) {
 // it would be moved to. Without --force they are an error.
 func (s *setup) inTheWay() (map[string]string, error) {
 	moved := map[string]string{}
-	for _, name := range append(append([]string{compose.ConfigFile}, stackFiles...), rivals...) {
+	for _, name := range append(append([]string{compose.ConfigFile}, compose.Paths()...), rivals...) {
 		if _, err := os.Lstat(s.layout.Path(name)); errors.Is(err, fs.ErrNotExist) {
 			continue
 		} else if err != nil {
@@ -192,8 +192,8 @@ func (s *setup) write(ctx context.Context, res *initResult, hash string) (err er
 	if err != nil {
 		return err
 	}
-	j, err := begin(l, append(append([]string{}, stackFiles...),
-		filepath.Dir(compose.NginxConf), filepath.Dir(compose.RegistryConf), filepath.Dir(compose.UserFile),
+	j, err := begin(l, append(append([]string{}, compose.Paths()...),
+		filepath.Dir(compose.NginxConf), compose.ScriptsDir, filepath.Dir(compose.RegistryConf), filepath.Dir(compose.UserFile),
 		compose.UserFile, compose.RightsFile, compose.CertsDir, compose.PrivateDir, compose.ACMEDir,
 		compose.StateDir+"/rendered.json", compose.ConfigFile), moved)
 	if err == nil {

@@ -90,6 +90,11 @@ func TestRenderedFiles(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("rendered %v, want %v", got, want)
 	}
+	for i, path := range Paths() {
+		if path != want[i].Path || len(Paths()) != len(want) {
+			t.Errorf("Paths gives %v", Paths())
+		}
+	}
 }
 
 // The same input gives the same bytes, so that nothing looks out of date.

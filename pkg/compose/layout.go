@@ -15,6 +15,7 @@ const (
 	ComposeFile  = "docker-compose.yml"
 	OverrideFile = "docker-compose.override.yml" // the person's own, read by Compose
 	NginxConf    = "nginx/nginx.conf"
+	ScriptsDir   = "nginx/js"            // the front door's scripts
 	SettingsFile = "nginx/settings.json" // what the front door's scripts go by
 	RegistryConf = "registry/config.yml"
 	AuthConf     = "registry/auth.yml"

@@ -171,6 +171,12 @@ func nginxName(domain string) string {
 	return domain
 }
 
+// Paths lists the rendered files in the order of Render.
+func Paths() []string {
+	paths := append([]string{RegistryConf, AuthConf}, scripts...)
+	return append(paths, SettingsFile, NginxConf, ComposeFile)
+}
+
 // scripts are the front door's modules, the same in every deployment.
 var scripts = []string{"nginx/js/front.js", "nginx/js/memory.js", "nginx/js/path.js", "nginx/js/rights.js"}
 
