@@ -89,6 +89,16 @@ func userStore(l compose.Layout) *users.Store {
 
 func (d *deployment) certs() certs.Store { return certs.Store{Dir: d.Path(compose.CertsDir)} }
 
+// writtenDirs are the directories that regctl writes files into.
+func (d *deployment) writtenDirs() []string {
+	dirs := []string{d.Dir}
+	for _, name := range []string{compose.StateDir, compose.PrivateDir, compose.CertsDir, compose.ScriptsDir,
+		filepath.Dir(compose.NginxConf), filepath.Dir(compose.RegistryConf), filepath.Dir(compose.UserFile)} {
+		dirs = append(dirs, d.Path(name))
+	}
+	return dirs
+}
+
 // render renders the stack as it should be.
 func (d *deployment) render() ([]compose.File, error) {
 	secret, err := httpSecret(d.Layout)
