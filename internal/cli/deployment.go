@@ -74,7 +74,7 @@ const abandoned = time.Hour
 func sweep(l compose.Layout) error {
 	var errs []error
 	for _, name := range []string{".", compose.StateDir, compose.PrivateDir, filepath.Dir(compose.UserFile),
-		filepath.Dir(compose.NginxConf), filepath.Dir(compose.RegistryConf)} {
+		filepath.Dir(compose.NginxConf), compose.ScriptsDir, filepath.Dir(compose.RegistryConf), compose.CertsDir} {
 		errs = append(errs, durable.Sweep(l.Path(name), abandoned))
 	}
 	return errors.Join(errs...)
@@ -88,16 +88,6 @@ func userStore(l compose.Layout) *users.Store {
 }
 
 func (d *deployment) certs() certs.Store { return certs.Store{Dir: d.Path(compose.CertsDir)} }
-
-// writtenDirs are the directories that regctl writes files into.
-func (d *deployment) writtenDirs() []string {
-	dirs := []string{d.Dir}
-	for _, name := range []string{compose.StateDir, compose.PrivateDir, compose.CertsDir, compose.ScriptsDir,
-		filepath.Dir(compose.NginxConf), filepath.Dir(compose.RegistryConf), filepath.Dir(compose.UserFile)} {
-		dirs = append(dirs, d.Path(name))
-	}
-	return dirs
-}
 
 // render renders the stack as it should be.
 func (d *deployment) render() ([]compose.File, error) {

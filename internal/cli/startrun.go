@@ -28,14 +28,6 @@ func (s *start) run(ctx context.Context) error {
 	if err := s.pull(ctx); err != nil {
 		return err
 	}
-	// What a killed run left half written; it may hold a key.
-	swept, err := durable.Sweep(s.app.Now(), s.d.writtenDirs()...)
-	for _, path := range swept {
-		s.app.ui.Detail("removed %s, which a killed run left", path)
-	}
-	if err != nil {
-		return err
-	}
 	if err := s.app.ensureCertificate(s.d); err != nil {
 		return err
 	}

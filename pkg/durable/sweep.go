@@ -9,31 +9,28 @@ import (
 	"time"
 )
 
-// sweepAge is how old a temporary file has to be to be nobody's: a write takes
-// a moment.
-const sweepAge = 10 * time.Minute
-
-// Sweep removes from the directories (not from those below them) the temporary
-// files that killed writes left behind: they can hold a key or a hash. A
-// directory that is missing is no error. It returns what it removed.
-func Sweep(now time.Time, dirs ...string) (removed []string, err error) {
-	for _, dir := range dirs {
-		entries, readErr := os.ReadDir(dir)
-		if readErr != nil && !errors.Is(readErr, fs.ErrNotExist) {
-			err = errors.Join(err, readErr)
+// Sweep removes the temporary files and directories directly in dir that writes
+// which were killed left behind, if they are at least that old: a younger one may
+// belong to a write that is under way, unless the caller knows better and says
+// 0. A directory that does not exist has none.
+func Sweep(dir string, age time.Duration) error {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	errs := []error{err}
+	for _, e := range entries {
+		if !strings.HasPrefix(e.Name(), TempPrefix) {
+			continue
 		}
-		for _, e := range entries {
-			info, infoErr := e.Info()
-			if !strings.HasPrefix(e.Name(), TempPrefix) || e.IsDir() || infoErr != nil || now.Sub(info.ModTime()) < sweepAge {
-				continue
-			}
-			path := filepath.Join(dir, e.Name())
-			if removeErr := os.Remove(path); removeErr != nil {
-				err = errors.Join(err, removeErr)
-				continue
-			}
-			removed = append(removed, path)
+		fi, err := e.Info()
+		switch {
+		case errors.Is(err, fs.ErrNotExist): // in the place where it belongs by now
+		case err != nil:
+			errs = append(errs, err)
+		case time.Since(fi.ModTime()) >= age:
+			errs = append(errs, os.RemoveAll(filepath.Join(dir, e.Name())))
 		}
 	}
-	return removed, err
+	return errors.Join(errs...)
 }
