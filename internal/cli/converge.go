@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/regctl/regctl/pkg/compose"
 )
@@ -56,9 +57,9 @@ var passing = regexp.MustCompile(`^[0-9a-f]{12}_`)
 // findHalfMade finds what a Compose that was stopped half-way left behind and a
 // later one (seen with 2.26) does not mend:
 //   - a container that was to replace another: its name is in the way for ever;
-//   - a container that is not connected to all its networks, since on an engine
-//     older than 25 the second one is connected after the container was made:
-//     Nginx then never finds the registry.
+//   - a container that is not connected to all its networks: on an engine older
+//     than 25 a second one, as an override may add, is connected after the
+//     container was made.
 func (s *start) findHalfMade() {
 	s.halfMade = nil
 	anew := func(service, format string, args ...any) {
@@ -87,9 +88,15 @@ func (s *start) findHalfMade() {
 // Compose has just started has done so. What one loaded that somebody else made
 // or told since the last up, nobody knows.
 func (s *start) load(ctx context.Context) error {
-	if id := s.want.Containers[compose.ServiceRegistry]; s.edited(compose.RegistryConf) && id == s.ran[compose.ServiceRegistry] {
-		s.app.ui.Step("restarting the registry")
-		if err := s.runner.Change(ctx, s.app.composeOutput(), "restart", compose.ServiceRegistry); err != nil {
+	var restart []string
+	for _, service := range []string{compose.ServiceRegistry, compose.ServiceAuth} {
+		if s.edited(service) && s.want.Containers[service] == s.ran[service] {
+			restart = append(restart, service)
+		}
+	}
+	if len(restart) > 0 {
+		s.app.ui.Step("restarting %s", strings.Join(restart, " and "))
+		if err := s.runner.Change(ctx, s.app.composeOutput(), append([]string{"restart"}, restart...)...); err != nil {
 			return s.explain(ctx, err)
 		}
 	}
@@ -97,7 +104,7 @@ func (s *start) load(ctx context.Context) error {
 	if id != s.ran[compose.ServiceNginx] {
 		return nil
 	}
-	if id == s.state.Containers[compose.ServiceNginx] && s.state.Nginx == s.want.Nginx && !s.edited(compose.NginxConf) {
+	if id == s.state.Containers[compose.ServiceNginx] && s.state.Nginx == s.want.Nginx && !s.edited(compose.ServiceNginx) {
 		return nil
 	}
 	return s.reload(ctx)

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -13,8 +12,9 @@ import (
 
 // json PATH WANT: the last command's standard output is one JSON document and
 // has WANT at PATH, as in `json files[0].state edited`. WANT is JSON, or a string
-// as such; `keys:a,b` are an object's keys in order, `len:3` a list's length, and
-// `*` anything that is there.
+// as such; `keys:a,b` are fields that an object has among others (they are only ever
+// added), `lacks:a,b` fields that it has not, `len:3` is a list's length, and `*`
+// anything that is there.
 func scriptJSON(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: json PATH WANT")
@@ -70,12 +70,16 @@ func compareJSON(got any, want string) string {
 		}
 		return ""
 	}
-	if names, ok := strings.CutPrefix(want, "keys:"); ok {
+	for prefix, there := range map[string]bool{"keys:": true, "lacks:": false} {
+		names, ok := strings.CutPrefix(want, prefix)
+		if !ok {
+			continue
+		}
 		object, _ := got.(map[string]any)
-		wanted := strings.Split(names, ",")
-		slices.Sort(wanted)
-		if keys := sortedKeys(object); !slices.Equal(keys, wanted) {
-			return fmt.Sprintf("has the fields %v, want %v", keys, wanted)
+		for name := range strings.SplitSeq(names, ",") {
+			if _, has := object[name]; has != there || object == nil {
+				return fmt.Sprintf("has the fields %v, want %s", sortedKeys(object), want)
+			}
 		}
 		return ""
 	}

@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -10,9 +11,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
+	"github.com/rogpeppe/go-internal/diff"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/regctl/regctl/pkg/lock"
@@ -46,6 +50,7 @@ func TestScripts(t *testing.T) {
 			"json":      scriptJSON,
 			"secret":    scriptSecret,
 			"pick":      scriptPick,
+			"listed":    scriptListed,
 		},
 	})
 }
@@ -107,7 +112,7 @@ func scriptUnchanged(ts *testscript.TestScript, neg bool, args []string) {
 	case neg && listing == before:
 		ts.Fatalf("%s is unchanged", args[1])
 	case !neg && listing != before:
-		ts.Fatalf("%s changed, from\n%sto\n%s", args[1], before, listing)
+		ts.Fatalf("%s changed:\n%s", args[1], diff.Diff("before", []byte(before), "now", []byte(listing)))
 	}
 }
 
@@ -134,7 +139,7 @@ func listTree(dir string) (string, error) {
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(&b, " %x", data)
+			fmt.Fprintf(&b, " %x", sha256.Sum256(data))
 		case fi.Mode()&fs.ModeSymlink != 0:
 			target, err := os.Readlink(path)
 			if err != nil {
@@ -205,4 +210,18 @@ func scriptPick(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("no match for %s", re)
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(found[1]), 0o600))
+}
+
+// listed NAME...: the last command was `user ls` and listed exactly these, in
+// this order.
+func scriptListed(ts *testscript.TestScript, neg bool, args []string) {
+	var names []string
+	for i, line := range strings.Split(strings.TrimSpace(ts.ReadFile("stdout")), "\n") {
+		if name, _, _ := strings.Cut(line, " "); i > 0 || name != "NAME" {
+			names = append(names, name)
+		}
+	}
+	if neg || !slices.Equal(names, args) {
+		ts.Fatalf("listed are %q, want %q", names, args)
+	}
 }

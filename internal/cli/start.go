@@ -145,10 +145,24 @@ func checkByHand(d *deployment, drift []compose.Drift, force bool) error {
 		dirFlag(d.Dir), compose.OverrideFile)
 }
 
-// edited tells whether a rendered file is another than the one regctl wrote, so
-// that a service may have loaded what is about to be replaced.
-func (s *start) edited(name string) bool {
-	return slices.ContainsFunc(s.drift, func(d compose.Drift) bool { return d.Path == name && d.ByHand() })
+// readBy names the service that reads a rendered file when it is started or told
+// to, "" for the Compose file.
+func readBy(path string) string {
+	switch {
+	case path == compose.RegistryConf:
+		return compose.ServiceRegistry
+	case path == compose.AuthConf:
+		return compose.ServiceAuth
+	case strings.HasPrefix(path, filepath.Dir(compose.NginxConf)+"/"):
+		return compose.ServiceNginx
+	}
+	return ""
+}
+
+// edited tells whether a file that a service reads is another than the one
+// regctl wrote, so that the service may have loaded what is about to be replaced.
+func (s *start) edited(service string) bool {
+	return slices.ContainsFunc(s.drift, func(d compose.Drift) bool { return readBy(d.Path) == service && d.ByHand() })
 }
 
 // checkImages looks which images are here.
@@ -196,7 +210,7 @@ func (s *start) planCompose() error {
 			s.compose = true // started by somebody else: let Compose look
 		}
 	}
-	if s.state.Compose != s.want.Compose || !sameMap(s.state.Images, s.images) || s.edited(compose.RegistryConf) {
+	if s.state.Compose != s.want.Compose || !sameMap(s.state.Images, s.images) || s.edited(compose.ServiceRegistry) || s.edited(compose.ServiceAuth) {
 		s.compose = true
 	}
 	if s.compose && len(s.plan) == 0 {

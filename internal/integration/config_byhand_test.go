@@ -3,6 +3,7 @@
 package integration
 
 import (
+	"net/http"
 	"os"
 	"strings"
 	"testing"
@@ -21,46 +22,71 @@ func TestEditedByHand(t *testing.T) {
 		req.Header.Del("Authorization")
 		return d.do(t, d.client(t), req).Header.Get("WWW-Authenticate")
 	}
+	reload := func() { tool(t, "docker", "kill", "--signal", "HUP", d.containerID(t, "nginx")) }
 	for _, c := range []struct {
 		file, old, mine string
-		load            func() // has the service load the file
 		running         func() string
 	}{
-		{"nginx/nginx.conf", "max-age=63072000", "max-age=1", func() {
-			tool(t, "docker", "kill", "--signal", "HUP", d.containerID(t, "nginx"))
-		}, hsts},
-		{"registry/config.yml", `realm: "localhost"`, `realm: "by hand"`, func() {
-			tool(t, d.composeCommand("restart", "registry")...)
-		}, realm},
+		{"nginx/nginx.conf", "max-age=63072000", "max-age=1", hsts},
+		{"nginx/settings.json", `"localhost"`, `"hand"`, realm},
 	} {
 		t.Run(c.file, func(t *testing.T) {
 			want := c.running()
 			d.replace(t, c.file, c.old, c.mine)
-			c.load()
-			mine := strings.Trim(c.mine[strings.LastIndexAny(c.mine, ": ")+1:], `"`)
+			reload()
+			mine := strings.Trim(c.mine, `"`)
 			eventually(t, 10*time.Second, "the edited file is in use", func() bool { return strings.Contains(c.running(), mine) })
-
-			d.untouched(t, func() {
-				d.regctl(t, "up").want(t, 1, c.file, "edited", "regctl diff", "--force")
-				d.regctl(t, "render").want(t, 1, c.file)
-				if r := d.regctl(t, "diff"); r.status != 3 || !strings.Contains(r.stdout, "edited by hand") {
-					t.Errorf("%v", r)
-				}
-			})
-			nginx := d.containerID(t, "nginx")
-			d.must(t, "up", "--force")
-			if text := d.read(t, c.file+".edited"); !strings.Contains(text, c.mine) {
-				t.Errorf("the copy that was kept lacks the edit:\n%s", text)
-			}
-			if fi, err := os.Stat(d.path(c.file + ".edited")); err != nil || fi.Mode().Perm() != 0o600 {
-				t.Errorf("the copy: %v %v", fi, err)
-			}
+			before := d.running(t)
+			d.forced(t, c.file, c.mine)
 			eventually(t, 10*time.Second, "what regctl wrote is in use again", func() bool { return c.running() == want })
-			if got := d.containerID(t, "nginx"); got != nginx {
-				t.Errorf("nginx was made anew rather than told")
+			sameMap(t, "containers", before, d.running(t))
+			d.untouched(t, func() { d.must(t, "up") })
+		})
+	}
+	for _, c := range []struct{ service, file, old, mine string }{
+		{"registry", "registry/config.yml", "level: warn", "level: debug"},
+		{"auth", "registry/auth.yml", "level: error", "level: debug"},
+	} {
+		t.Run(c.file, func(t *testing.T) {
+			d.replace(t, c.file, c.old, c.mine)
+			tool(t, d.composeCommand("restart", c.service)...)
+			before := d.running(t)
+			d.forced(t, c.file, c.mine)
+			for service, now := range d.running(t) {
+				switch id, _, _ := strings.Cut(now, " "); {
+				case !strings.HasPrefix(before[service], id):
+					t.Errorf("%s was made anew", service)
+				case (before[service] != now) != (service == c.service):
+					t.Errorf("%s was %s, is %s; only %s has to be restarted", service, before[service], now, c.service)
+				}
 			}
 			d.untouched(t, func() { d.must(t, "up") })
 		})
+	}
+}
+
+// forced has an edited file refused, and then replaced by --force.
+func (d *deployment) forced(t *testing.T, file, mine string) {
+	t.Helper()
+	d.untouched(t, func() {
+		d.regctl(t, "up").want(t, 1, file, "edited", "regctl diff", "--force")
+		d.regctl(t, "render").want(t, 1, file)
+		if r := d.regctl(t, "diff"); r.status != 3 || !strings.Contains(r.stdout, "edited by hand") {
+			t.Errorf("%v", r)
+		}
+	})
+	d.must(t, "up", "--force")
+	if text := d.read(t, file); strings.Contains(text, mine) {
+		t.Errorf("%s still has the edit", file)
+	}
+	if text := d.read(t, file+".edited"); !strings.Contains(text, mine) {
+		t.Errorf("the copy that was kept lacks the edit:\n%s", text)
+	}
+	if fi, err := os.Stat(d.path(file + ".edited")); err != nil || fi.Mode().Perm() != 0o600 {
+		t.Errorf("the copy: %v %v", fi, err)
+	}
+	if got := d.login(t, d.user, d.password); got != http.StatusOK {
+		t.Errorf("login: %d", got)
 	}
 }
 

@@ -89,8 +89,8 @@ func TestConfigChange(t *testing.T) {
 			d.domain = "registry.test"
 			// The CA that the client of `change` trusts is the new one by then.
 		})
-		if !anew["registry"] { // its realm is the domain
-			t.Errorf("made anew: %v, want the registry", anew)
+		if anew["registry"] || !anew["auth"] { // whose realm is the domain
+			t.Errorf("made anew: %v, want auth, and not the registry", anew)
 		}
 		if status := d.status(t, 0); !status.Certificate.Same {
 			t.Errorf("status: %+v", status.Certificate)

@@ -17,7 +17,7 @@ import (
 // TestConformance runs the conformance tests of the OCI distribution spec
 // against a registry and against the same registry behind the front door. What
 // the registry fails it also fails bare, so what counts is that no verdict
-// differs.
+// differs, but for those that are better (see mended).
 func TestConformance(t *testing.T) {
 	hack := filepath.Join(moduleRoot, "hack", "conformance")
 	bin := filepath.Join(moduleRoot, "build", "conformance")
@@ -48,32 +48,62 @@ func TestConformance(t *testing.T) {
 			if passes < 200 {
 				t.Errorf("only %d tests pass", passes)
 			}
-			for _, line := range bare {
-				if !slices.Contains(door, line) {
-					t.Errorf("only the bare registry: %s", line)
+			// The first word of a line is the verdict, the rest the test.
+			verdicts := func(lines []string) map[string][]string {
+				of := map[string][]string{}
+				for _, line := range lines {
+					verdict, test, _ := strings.Cut(line, " ")
+					of[test] = append(of[test], verdict)
 				}
+				return of
 			}
-			for _, line := range door {
-				if !slices.Contains(bare, line) {
-					t.Errorf("only through the front door: %s", line)
+			before, now := verdicts(bare), verdicts(door)
+			if len(bare) != len(door) || len(before) != len(now) {
+				t.Errorf("%d verdicts bare, %d through the front door", len(bare), len(door))
+			}
+			for test, was := range before {
+				if is := now[test]; !slices.Equal(was, is) && !mended(test, was, is) {
+					t.Errorf("%s: %v bare, %v through the front door", test, was, is)
 				}
-			}
-			if !t.Failed() && !slices.Equal(bare, door) {
-				t.Errorf("the lists differ in order or number: %d bare, %d through the front door", len(bare), len(door))
 			}
 		})
 	}
 }
 
-// bareRegistry starts the registry with the deployment's configuration and users
-// but no Nginx, published on loopback, and returns its address.
+// mended tells whether a difference is the one that is meant to be: the registry
+// answers for a blob that was asked for by sha512 with its sha256 digest, and the
+// front door, which sends the blob itself, with the digest asked for.
+func mended(test string, bare, door []string) bool {
+	about := strings.HasPrefix(test, "test ") && strings.Contains(test, "sha512") && (strings.HasSuffix(test, "/blob-get") || strings.HasSuffix(test, "/blob-head")) ||
+		test == "api Blob get" || test == "api Blob head"
+	return about && len(bare) == len(door) && !slices.Contains(door, "fail") && !slices.Contains(door, "error")
+}
+
+// bareConfig is a registry as plain as can be, with what decides verdicts as in
+// the deployment: deletes, and no cache of descriptors.
+const bareConfig = `version: 0.1
+log: {level: error}
+storage:
+  filesystem: {rootdirectory: /var/lib/registry}
+  delete: {enabled: true}
+auth:
+  htpasswd: {realm: bare, path: /auth/htpasswd}
+http:
+  addr: :5000
+  secret: bare
+`
+
+// bareRegistry starts the registry alone, with the deployment's users, published
+// on loopback, and returns its address.
 func (d *deployment) bareRegistry(t *testing.T, image string) string {
 	t.Helper()
+	config := t.TempDir()
+	writeFile(t, filepath.Join(config, "config.yml"), bareConfig, 0o644)
 	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(freePort(t)))
 	tool(t, "docker", "run", "--detach", "--label", testLabel+"="+d.project, "--publish", address+":5000",
-		"--volume", d.path("registry")+":/etc/regctl/registry:ro", "--volume", d.path("auth")+":/auth:ro",
+		"--volume", config+":/etc/bare:ro", "--volume", d.path("auth")+":/auth:ro",
 		"--env", "OTEL_TRACES_EXPORTER=none", "--tmpfs", "/var/lib/registry",
-		"--entrypoint", "registry", image, "serve", "/etc/regctl/registry/config.yml")
+		"--entrypoint", "registry", image, "serve", "/etc/bare/config.yml")
 	eventually(t, 20*time.Second, "the bare registry answers", func() bool {
 		resp, err := http.Get(fmt.Sprintf("http://%s/v2/", address))
 		if err != nil {

@@ -74,12 +74,15 @@ func inspect(t *testing.T, id string) container {
 	return found[0]
 }
 
+// services are those of a stack.
+var services = []string{"registry", "auth", "nginx"}
+
 // running is the containers of a stack with the times of their starts: equal
 // before and after means that nothing was restarted or made anew.
 func (d *deployment) running(t *testing.T) map[string]string {
 	t.Helper()
 	out := map[string]string{}
-	for _, service := range []string{"registry", "nginx"} {
+	for _, service := range services {
 		c := d.container(t, service)
 		out[service] = c.ID[:12] + " since " + c.State.StartedAt
 	}

@@ -33,7 +33,7 @@ mount -t tmpfs -o size="${size}k" tmpfs "$where" || exit 99
 echo "left:"; find "$where" -mindepth 1
 exit $status`
 	failed, worked := 0, 0
-	for size := 4; size <= 100; size += 8 {
+	for size := 8; size <= 360; size += 32 {
 		d := planned(t, options{})
 		where := filepath.Dir(d.dir)
 		r := inside(t, d, script, append([]string{fmt.Sprint(size), where, regctlBin}, d.initArgs()...)...)

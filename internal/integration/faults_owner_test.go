@@ -61,7 +61,7 @@ func TestOwner(t *testing.T) {
 	d.must(t, "down")
 	owner("up")
 	works("root's down and the owner's up")
-	if got := strings.Fields(owner("user", "ls").stdout); len(got) != 3 {
+	if got := userNames(t, owner("user", "ls", "--json")); len(got) != 3 {
 		t.Errorf("users: %v", got)
 	}
 	// Whatever the owner's umask left, it is not to stop the containers.

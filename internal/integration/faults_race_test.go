@@ -106,7 +106,7 @@ func TestAtOnce(t *testing.T) {
 		if got := d.login(t, d.user, d.password); got != http.StatusOK {
 			t.Errorf("login: %d", got)
 		}
-		if users := strings.Fields(d.must(t, "user", "ls").stdout); len(users) != 6 || !slices.Contains(users, d.user) {
+		if users := userNames(t, d.must(t, "user", "ls", "--json")); len(users) != 6 || !slices.Contains(users, d.user) {
 			t.Errorf("users: %v", users)
 		}
 		if _, err := os.Lstat(d.path(".regctl/init.json")); err == nil {

@@ -95,6 +95,19 @@ func (d *deployment) noOneOffs(t *testing.T) {
 	}
 }
 
+// userNames reads `regctl user ls --json`.
+func userNames(t *testing.T, r result) []string {
+	t.Helper()
+	r.want(t, 0)
+	var out struct{ Users []struct{ Name string } }
+	r.json(t, &out)
+	names := []string{}
+	for _, u := range out.Users {
+		names = append(names, u.Name)
+	}
+	return names
+}
+
 // needRoot fails a test that takes root to set its fault up.
 func needRoot(t *testing.T) {
 	t.Helper()

@@ -90,7 +90,7 @@ func TestLife(t *testing.T) {
 			t.Logf("up from nothing %v, unchanged %v", up.took, unchanged.took)
 
 			s := d.status(t, 0)
-			if s.State != "up" || !s.Answers || len(s.Services) != 2 || !s.Certificate.Same || s.Users != 1 || len(s.Problems) != 0 {
+			if s.State != "up" || !s.Answers || len(s.Services) != len(services) || !s.Certificate.Same || s.Users != 1 || len(s.Problems) != 0 {
 				t.Errorf("status of a running stack: %+v", s)
 			}
 			if s.Storage == nil || s.Storage.Repositories != 1 || s.Storage.Tags != 1 || s.Storage.Bytes == 0 {

@@ -71,15 +71,23 @@ func mkdir(dir string, mode fs.FileMode) (err error) {
 		return err
 	}
 	if isDir(dir) { // made by another process meanwhile
-		return os.Remove(tmp)
+		return drop(tmp)
 	}
 	if err = os.Rename(tmp, dir); err != nil {
 		if isDir(dir) { // the same, and files are in it already
-			return os.Remove(tmp)
+			return drop(tmp)
 		}
 		return err
 	}
 	return SyncDir(filepath.Dir(dir))
+}
+
+// drop removes a directory that is not needed; it may have been swept.
+func drop(tmp string) error {
+	if err := os.Remove(tmp); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }
 
 func isDir(path string) bool {

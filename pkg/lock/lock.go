@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"syscall"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -66,7 +67,7 @@ func Acquire(ctx context.Context, path, command string, wait time.Duration) (*Lo
 		}
 		if time.Now().After(deadline) {
 			f.Close()
-			return nil, &HeldError{Path: path, Holder: read(path)}
+			return nil, &HeldError{Path: path, Holder: holder(path)}
 		}
 		select {
 		case <-ctx.Done():
@@ -93,15 +94,43 @@ func create(path string) error {
 	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if err := durable.CreateFile(path, nil, 0o600); !errors.Is(err, fs.ErrExist) {
-		return err
+	for tries := 1; ; tries++ {
+		err := durable.CreateFile(path, nil, 0o600)
+		switch {
+		case errors.Is(err, fs.ErrExist):
+			return nil // another process was faster
+		case !errors.Is(err, fs.ErrNotExist) || tries == sweeps:
+			return err
+		}
+		// Another process may have taken our half-made file for one that a killed
+		// run left: nobody has the lock yet. No sweep lasts.
 	}
-	return nil // another process was faster
 }
+
+// sweeps is more often than anyone sweeps while a file is made.
+const sweeps = 100
 
 // Release gives the lock up. The file stays: removing it would let a third
 // process lock a new file of that name while a second still waits on the old.
 func (l *Lock) Release() error { return l.f.Close() }
+
+// holder reads who holds the lock. For an instant that is still the one before,
+// or nobody: a holder writes its name once it has the lock. A process that does
+// not run cannot be it, unless it is hidden in another container.
+func holder(path string) (h Holder) {
+	for range 10 {
+		if h = read(path); h.PID != 0 && alive(h.PID) {
+			break
+		}
+		time.Sleep(poll)
+	}
+	return h
+}
+
+func alive(pid int) bool {
+	err := syscall.Kill(pid, 0)
+	return err == nil || errors.Is(err, syscall.EPERM)
+}
 
 func read(path string) (h Holder) {
 	data, err := os.ReadFile(path)

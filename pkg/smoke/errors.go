@@ -21,6 +21,7 @@ type StatusError struct {
 	Status  int
 	Codes   []string // the registry's error codes; none when something else answered
 	Message string   // the registry's first message, one line, at most 200 bytes
+	Detail  bool     // the first error says more than its message
 }
 
 func (e *StatusError) Error() string {
@@ -97,7 +98,10 @@ func expect(resp *http.Response, wanted ...int) error {
 	}
 	e := &StatusError{Method: resp.Request.Method, URL: bare(resp.Request.URL), Status: resp.StatusCode}
 	var body struct {
-		Errors []struct{ Code, Message string }
+		Errors []struct {
+			Code, Message string
+			Detail        any
+		}
 	}
 	// Not JSON, or cut short: then the status has to do.
 	if data, err := io.ReadAll(io.LimitReader(resp.Body, maxError)); err == nil && json.Unmarshal(data, &body) == nil {
@@ -105,7 +109,7 @@ func expect(resp *http.Response, wanted ...int) error {
 			e.Codes = append(e.Codes, oneLine(d.Code))
 		}
 		if len(body.Errors) > 0 {
-			e.Message = oneLine(body.Errors[0].Message)
+			e.Message, e.Detail = oneLine(body.Errors[0].Message), body.Errors[0].Detail != nil
 		}
 	}
 	return e
@@ -130,7 +134,7 @@ func tidy(err error) error {
 			e.Codes = append(e.Codes, oneLine(string(d.Code)))
 		}
 		if len(theirs.Errors) > 0 {
-			e.Message = oneLine(theirs.Errors[0].Message)
+			e.Message, e.Detail = oneLine(theirs.Errors[0].Message), theirs.Errors[0].Detail != nil
 		}
 		return e
 	case errors.As(err, &wire):

@@ -59,6 +59,14 @@ func code(statusCode int, code string) func(http.ResponseWriter, *http.Request, 
 	}
 }
 
+// healthCheck answers as a registry whose storage fails (2.8.3 and 3.1.2,
+// health.Handler).
+func healthCheck(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(http.StatusServiceUnavailable)
+	io.WriteString(w, `{"errors":[{"code":"UNAVAILABLE","message":"service unavailable","detail":"health check failed: please see /debug/health"}]}`)
+}
+
 // header answers with a status and one header.
 func header(code int, name, value string) func(http.ResponseWriter, *http.Request, http.Handler) {
 	return func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {

@@ -53,8 +53,10 @@ func classifyStatus(step string, e *StatusError) Cause {
 		}
 		return CauseBackend
 	case http.StatusServiceUnavailable:
-		// The registry's own 503 is its health check of the storage.
-		if e.has(transport.UnavailableErrorCode) {
+		// The registry's own 503 is its health check of the storage, and says so in
+		// a detail. The front door's, which has none, means that a service behind it
+		// does not answer.
+		if e.has(transport.UnavailableErrorCode) && e.Detail {
 			return CauseStorage
 		}
 		return CauseBackend

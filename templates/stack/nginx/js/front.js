@@ -226,10 +226,12 @@ async function put(r) {
         await memory.sleep(holdEvery);
     }
     try {
-        const body = r.requestBuffer || Buffer.from('');
+        // An empty Buffer is an error to njs.
+        const body = r.requestBuffer && r.requestBuffer.length > 0 ? r.requestBuffer : '';
         const digest = 'sha256:' + crypto.createHash('sha256').update(body).digest('hex');
         const there = await current(asked.name, asked.ref);
         if (there !== '' && there !== digest) {
+            r.variables.front_decision = 'immutable';
             return send(r, 403, 'DENIED', 'tag ' + asked.ref + ' of ' + asked.name + ' is immutable and is ' + there);
         }
         const reply = await ngx.fetch(inner + '/v2/' + asked.name + '/manifests/' + asked.ref, {

@@ -1,0 +1,98 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/regctl/regctl/pkg/advice"
+	"github.com/regctl/regctl/pkg/compose"
+	"github.com/regctl/regctl/pkg/config"
+	"github.com/regctl/regctl/pkg/engine"
+	"github.com/regctl/regctl/pkg/lock"
+)
+
+func TestStatusOfErrors(t *testing.T) {
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	tests := map[string]struct {
+		ctx  context.Context
+		err  error
+		want int
+	}{
+		"none":                    {t.Context(), nil, 0},
+		"any":                     {t.Context(), errors.New("x"), 1},
+		"usage":                   {t.Context(), usagef("x"), 2},
+		"problems":                {t.Context(), errProblems, 3},
+		"configuration":           {t.Context(), &config.Invalid{}, 4},
+		"flags":                   {t.Context(), &flagFaults{Invalid: config.Invalid{}}, 4},
+		"no deployment":           {t.Context(), errNoDeployment, 4},
+		"contradiction":           {t.Context(), errContradicts, 4},
+		"no engine":               {t.Context(), engine.ErrUnavailable, 5},
+		"no image":                {t.Context(), engine.ErrImage, 5},
+		"no Compose":              {t.Context(), compose.ErrNoCompose, 5},
+		"port":                    {t.Context(), errPort, 5},
+		"locked":                  {t.Context(), &lock.HeldError{}, 6},
+		"interrupted":             {ended, context.Canceled, 130},
+		"wrapped":                 {t.Context(), advice.With(fmt.Errorf("x: %w", engine.ErrUnavailable), "y"), 5},
+		"joined":                  {t.Context(), errors.Join(errors.New("x"), &lock.HeldError{}), 6},
+		"interrupted, then more":  {ended, errors.Join(context.Canceled, errors.New("x")), 130},
+		"cancelled by itself":     {t.Context(), context.Canceled, 1},
+		"failed, then signalled":  {ended, errors.New("x"), 1},
+		"a bound that was passed": {t.Context(), context.DeadlineExceeded, 1},
+	}
+	for name, tt := range tests {
+		if got := status(tt.ctx, tt.err); got != tt.want {
+			t.Errorf("%s: status %d, want %d", name, got, tt.want)
+		}
+	}
+}
+
+// An error is one line, then what belongs to it, then what to do.
+func TestReport(t *testing.T) {
+	tests := map[string]struct {
+		err  error
+		want string
+	}{
+		"plain":     {errors.New("x"), "regctl: x\n"},
+		"hint":      {advice.With(errors.New("x"), "do y"), "regctl: x\nhint: do y\n"},
+		"two lines": {errors.New("a library's\nown words\n"), "regctl: a library's; own words\n"},
+		"joined":    {errors.Join(errors.New("x"), errors.New("y")), "regctl: x; y\n"},
+		"log":       {advice.With(&logError{errors.New("x"), "l1\n\nl2\n"}, "do y"), "regctl: x\n  l1\n  \n  l2\nhint: do y\n"},
+		"usage":     {usagef("x"), "regctl: x\nhint: regctl --help, regctl COMMAND --help\n"},
+		"problems":  {errProblems, ""},
+		"none":      {nil, ""},
+	}
+	for name, tt := range tests {
+		app, out, errs := inProcess()
+		app.report(t.Context(), tt.err)
+		if got := strings.ReplaceAll(errs.String(), "  \n", "\n"); got != strings.ReplaceAll(tt.want, "  \n", "\n") || out.Len() > 0 {
+			t.Errorf("%s: %q, want %q; on standard output %q", name, got, tt.want, out)
+		}
+	}
+}
+
+// Ctrl-C while a change waits for another's ends it, with nothing done.
+func TestInterruptedWhileWaiting(t *testing.T) {
+	dir := t.TempDir()
+	mustRun(t, "init", dir, "--domain", "localhost")
+	l := compose.Layout{Dir: dir}
+	held, err := lock.Acquire(t.Context(), l.UserLockPath(), "regctl other", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer held.Release()
+	ctx, cancel := context.WithCancel(t.Context())
+	app, out, errs := inProcess("user", "add", "bob", "-C", dir)
+	ended := make(chan int)
+	go func() { ended <- app.Run(ctx) }()
+	cancel() // before or while it waits
+	if status := <-ended; status != 130 || errs.String() != "regctl: interrupted\n" || out.Len() > 0 {
+		t.Errorf("status %d, %q, on standard output %q", status, errs, out)
+	}
+	if out := mustRun(t, "user", "ls", "-C", dir); strings.Contains(out, "bob") {
+		t.Errorf("the user was added:\n%s", out)
+	}
+}
