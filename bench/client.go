@@ -46,6 +46,7 @@ type client struct {
 	in   *bufio.Reader
 	buf  []byte
 	pace int64 // bytes a second of a body at most; 0 for as fast as it goes
+	free func() bool
 }
 
 func (d *door) open() (*client, error) {
@@ -54,17 +55,21 @@ func (d *door) open() (*client, error) {
 		return nil, err
 	}
 	conn.SetDeadline(time.Now().Add(patience))
+	free := context.AfterFunc(d.ctx, func() { conn.SetDeadline(time.Now()) }) // an interrupt ends what goes on
 	w := &wire{Conn: conn, in: bufio.NewReaderSize(conn, wireBuffer), out: bufio.NewWriterSize(conn, wireBuffer)}
-	c := &client{door: d, tls: tls.Client(w, d.tls), wire: w}
+	c := &client{door: d, tls: tls.Client(w, d.tls), wire: w, free: free}
 	c.in, c.buf = bufio.NewReaderSize(c.tls, 16<<10), make([]byte, 64<<10)
 	if err := c.tls.Handshake(); err != nil {
-		conn.Close()
+		c.close()
 		return nil, err
 	}
 	return c, nil
 }
 
-func (c *client) close() { c.wire.Conn.Close() }
+func (c *client) close() {
+	c.free()
+	c.wire.Conn.Close()
+}
 
 // wire buffers what TLS reads, and what it writes while corked.
 type wire struct {

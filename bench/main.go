@@ -120,7 +120,7 @@ func run(ctx context.Context, o options) error {
 		fmt.Fprintf(os.Stderr, "%s took %s\n", m.name, time.Since(began).Round(100*time.Millisecond))
 		rows = append(rows, got...)
 	}
-	about := b.machine() + load
+	about := fmt.Sprintf("%s Load average before and after: %s; %s.", b.machine(), load, loadAverage())
 	if o.only == "" && o.scale == 1 {
 		text := document(rows, about)
 		if err := os.WriteFile(filepath.Join("docs", "benchmarks.md"), []byte(text), 0o644); err != nil {

@@ -182,12 +182,12 @@ func (b *bench) machine() string {
 		runtime.Version(), b.engine.version, strings.TrimSpace(string(plugin)), b.images.nginx, b.images.registry, b.doors.versions())
 }
 
-// loadAverage says what else the machine did before the run; nothing where the
-// system does not tell.
+// loadAverage says what the machine did in the last 1, 5 and 15 minutes.
 func loadAverage() string {
 	text, err := os.ReadFile("/proc/loadavg")
-	if err != nil {
-		return ""
+	fields := strings.Fields(string(text))
+	if err != nil || len(fields) < 3 {
+		return "unknown"
 	}
-	return fmt.Sprintf(" Load average before the run: %s.", strings.Join(strings.Fields(string(text))[:3], ", "))
+	return strings.Join(fields[:3], ", ")
 }

@@ -13,9 +13,9 @@ const (
 	readers    = 64
 	readerPace = 4 << 20
 	readerSpan = 6 * time.Second
-	// mostMemory is what calls the memory bounded: 4 MiB for each pull, a small
+	// mostMemory is what calls the memory bounded: 2 MiB for each pull, a small
 	// part of a layer.
-	mostMemory = 256 << 20
+	mostMemory = 128 << 20
 )
 
 // peak is the most memory that the stack has while many pull slowly.

@@ -43,25 +43,25 @@ type stats struct {
 		} `json:"cpu_usage"`
 	} `json:"cpu_stats"`
 	Memory struct {
-		Usage int64            `json:"usage"`
 		Stats map[string]int64 `json:"stats"`
 	} `json:"memory_stats"`
 }
 
 func (s *stats) usage() usage {
-	return usage{time.Duration(s.CPU.Usage.Total), resident(s.Memory.Usage, s.Memory.Stats)}
+	return usage{time.Duration(s.CPU.Usage.Total), resident(s.Memory.Stats)}
 }
 
-// resident is the memory of a control group without the files that it merely has
-// read or written: the kernel drops those when memory runs short. The memory that
-// Nginx's workers share stays in, which the kernel counts with the files; version
-// 1 of cgroups does not always tell it apart. The names differ between versions.
-func resident(usage int64, stats map[string]int64) int64 {
-	cache, shared := "total_cache", "total_shmem"
-	if _, ok := stats[cache]; !ok {
-		cache, shared = "file", "shmem"
+// resident is the memory of a control group's programs, their own and what they
+// share (Nginx's zones). Not what the group uses in all: that is mostly files that
+// were read or written and the kernel's bookkeeping of them, which go when memory
+// runs short. The names differ between versions 1 and 2 of cgroups, and of version
+// 1 the Engine does not tell the shared part.
+func resident(stats map[string]int64) int64 {
+	own, shared := "total_rss", "total_shmem"
+	if _, ok := stats[own]; !ok {
+		own, shared = "anon", "shmem"
 	}
-	return usage - stats[cache] + stats[shared]
+	return stats[own] + stats[shared]
 }
 
 // groupUsage reads the control groups of a process, of either version; root is /
@@ -83,27 +83,19 @@ func groupUsage(root string, pid int) (usage, error) {
 		}
 	}
 	if where["cpuacct"] != "" && where["memory"] != "" {
-		return readGroup(filepath.Join(where["cpuacct"], "cpuacct.usage"), "", 1,
-			filepath.Join(where["memory"], "memory.usage_in_bytes"), filepath.Join(where["memory"], "memory.stat"))
+		return readGroup(filepath.Join(where["cpuacct"], "cpuacct.usage"), "", time.Nanosecond, where["memory"])
 	}
-	v2 := where[""]
-	return readGroup(filepath.Join(v2, "cpu.stat"), "usage_usec", int64(time.Microsecond),
-		filepath.Join(v2, "memory.current"), filepath.Join(v2, "memory.stat"))
+	return readGroup(filepath.Join(where[""], "cpu.stat"), "usage_usec", time.Microsecond, where[""])
 }
 
-// readGroup reads CPU time out of one file (under a key, or all of it) in units
-// of so many nanoseconds, and memory out of two.
-func readGroup(cpu, key string, unit int64, memory, detail string) (usage, error) {
+// readGroup reads CPU time out of a file, under a key of it or alone, in a unit.
+func readGroup(cpu, key string, unit time.Duration, memory string) (usage, error) {
 	used, err := numbers(cpu)
 	if err != nil {
 		return usage{}, err
 	}
-	now, err := numbers(memory)
-	if err != nil {
-		return usage{}, err
-	}
-	parts, err := numbers(detail)
-	return usage{time.Duration(used[key] * unit), resident(now[""], parts)}, err
+	parts, err := numbers(filepath.Join(memory, "memory.stat"))
+	return usage{time.Duration(used[key]) * unit, resident(parts)}, err
 }
 
 // numbers reads a file of lines of a key and a number, or of a number alone.
