@@ -19,6 +19,15 @@ var changing = []uint64{
 	syscall.SYS_LINK, syscall.SYS_LINKAT, syscall.SYS_SYMLINK, syscall.SYS_SYMLINKAT,
 }
 
+// stride is how many changes lie between two at which a long run is killed. To
+// try every single one takes minutes: REGCTL_TEST_EVERY_CHANGE=1 does.
+func stride() int {
+	if os.Getenv("REGCTL_TEST_EVERY_CHANGE") != "" {
+		return 1
+	}
+	return 3
+}
+
 // Flags of ptrace(2) and wait(2) that the syscall package has no names for.
 const (
 	traceSysGood = 0x1
