@@ -102,7 +102,9 @@ down() {
 			# The volume too: regctl itself never deletes it.
 			docker compose -p "$project" -f "$registry_dir/docker-compose.yml" down --volumes --timeout 5
 		fi
-		docker image ls --format '{{.Repository}}:{{.Tag}}' | grep -E '^localhost:[0-9]+/(demo/hello|mine):1$' | xargs -r docker image rm >/dev/null
+		# None is no error: the demo may have ended before it made one.
+		docker image ls --format '{{.Repository}}:{{.Tag}}' |
+			{ grep -E '^localhost:[0-9]+/(demo/hello|mine):1$' || true; } | xargs -r docker image rm >/dev/null
 		rm -rf "$demo"
 	fi
 	echo "the demo is gone"
