@@ -80,7 +80,7 @@ up() {
   docker login -u alice localhost:$port
   docker tag $image localhost:$port/mine:1
   docker push localhost:$port/mine:1
-  regctl logs nginx -f
+  regctl logs --access -f
 
   user demo, password $password
   make demo-down    removes all of it
