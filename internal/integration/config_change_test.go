@@ -9,6 +9,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-containerregistry/pkg/v1/random"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
 )
 
 // TestConfigChange changes one setting after the other and looks at which
@@ -71,6 +74,33 @@ func TestConfigChange(t *testing.T) {
 			if strings.TrimSpace(got) != "17" {
 				t.Errorf("%s is given %s seconds to stop, want 17", service, got)
 			}
+		}
+	})
+	// What Nginx alone reads, it is told to read: no container is touched.
+	overwrite := func(t *testing.T) error {
+		t.Helper()
+		img, err := random.Image(1<<10, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return remote.Write(d.ref(t, "app:v1"), img, d.remote(t)...)
+	}
+	t.Run("immutable", func(t *testing.T) {
+		d.pushRandom(t, "app:v1", 1)
+		for service, made := range change(t, func() { d.setConfig(t, "immutable", "", []string{"app:v*"}) }) {
+			if made {
+				t.Errorf("%s was made anew", service)
+			}
+		}
+		if err := overwrite(t); err == nil {
+			t.Errorf("the tag was moved: the setting is not in force")
+		}
+	})
+	t.Run("immutable, nginx made anew by hand", func(t *testing.T) {
+		tool(t, d.composeCommand("up", "--detach", "--force-recreate", "nginx")...)
+		change(t, func() { d.setConfig(t, "immutable", "", []string{}) })
+		if err := overwrite(t); err != nil {
+			t.Errorf("the setting taken back is still in force: %v", err)
 		}
 	})
 	t.Run("domain", func(t *testing.T) {
