@@ -17,6 +17,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/regctl/regctl/pkg/durable"
@@ -39,9 +40,10 @@ var ErrHeld = errors.New("writes are held back already")
 
 // Hold is a hold in force.
 type Hold struct {
-	path string
-	stop context.CancelFunc
-	done chan error
+	path    string
+	stop    context.CancelFunc
+	done    chan error
+	release func() error
 }
 
 // Take begins a hold on the volume at root and renews it until Release. Text is
@@ -68,6 +70,7 @@ func Take(root, text string) (*Hold, error) {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	h := &Hold{path: path, stop: stop, done: make(chan error, 1)}
+	h.release = sync.OnceValue(h.end)
 	go func() { h.done <- h.renew(ctx) }()
 	return h, nil
 }
@@ -89,8 +92,11 @@ func (h *Hold) renew(ctx context.Context) error {
 }
 
 // Release ends the hold. An error from an earlier renewal means that writes may
-// have gone through meanwhile.
-func (h *Hold) Release() error {
+// have gone through meanwhile. Again it does nothing and returns the same: the
+// file may be another one's by then.
+func (h *Hold) Release() error { return h.release() }
+
+func (h *Hold) end() error {
 	h.stop()
 	renewed := <-h.done
 	removed := os.Remove(h.path)

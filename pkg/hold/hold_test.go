@@ -30,6 +30,20 @@ func TestTakeAndRelease(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(root, Path)); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the file is still there: %v", err)
 	}
+	// Once more, as a deferred one does, it leaves the next one's hold alone.
+	next, err := Take(root, "next")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Release(); err != nil {
+		t.Errorf("a second release: %v", err)
+	}
+	if _, err := Take(root, "another"); !errors.Is(err, ErrHeld) {
+		t.Errorf("after a second release of the one before: %v", err)
+	}
+	if err := next.Release(); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // A hold whose owner died is taken over, and only after it is over for Nginx too.

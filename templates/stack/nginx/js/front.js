@@ -70,7 +70,7 @@ async function authorize(r) {
     if (asked.kind === 'manifest' && asked.verb === 'push') {
         out['X-Query'] = '';
     }
-    if (asked.verb === 'delete' || asked.kind === 'manifest' && asked.verb === 'push') {
+    if (r.variables.request_method === 'DELETE' || asked.kind === 'manifest' && asked.verb === 'push') {
         if (!await released()) {
             return answerWith(r, 503, 'UNAVAILABLE', 'writes are held for maintenance, try again', 'held');
         }
