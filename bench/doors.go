@@ -88,7 +88,7 @@ func (s *stack) enter(roots *x509.CertPool) error {
 	}
 	s.has = map[string]bool{}
 	s.door = &door{ctx: s.bench.ctx, host: fmt.Sprintf("localhost:%d", s.port),
-		// One session for all connections: no handshake with a signature in a figure.
+		// Later connections resume the first: no handshake with a signature in a figure.
 		tls: &tls.Config{RootCAs: roots, ServerName: "localhost", ClientSessionCache: tls.NewLRUClientSessionCache(4)}}
 	published := fmt.Sprintf("127.0.0.1:%d", s.port)
 	s.door.dial = func(ctx context.Context) (net.Conn, error) {
