@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 
+	"github.com/regctl/regctl/pkg/advice"
 	"github.com/regctl/regctl/pkg/compose"
 	"github.com/regctl/regctl/pkg/durable"
 )
@@ -83,7 +84,8 @@ func unfinished(l compose.Layout) (*journal, error) {
 	}
 	j := &journal{layout: l}
 	if err := json.Unmarshal(data, j); err != nil {
-		return nil, fmt.Errorf("%s: %w", l.Path(journalFile), err)
+		return nil, advice.With(fmt.Errorf("%s is damaged: %w", l.Path(journalFile), err),
+			"look through %s for what an init that was interrupted left there, then remove that file", l.Dir)
 	}
 	return j, nil
 }

@@ -228,3 +228,13 @@ func errorCode(body string) (code, message string) {
 	}
 	return form.Errors[0].Code, form.Errors[0].Message
 }
+
+// readFile reads a file of this machine.
+func readFile(t *testing.T, name string) string {
+	t.Helper()
+	data, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}

@@ -24,6 +24,8 @@ func TestFront(t *testing.T) {
 			t.Run("immutable tags", func(t *testing.T) { testImmutable(t, f, people) })
 			t.Run("hold", func(t *testing.T) { testHold(t, f, people) })
 			t.Run("hold without an owner", func(t *testing.T) { testHoldAge(t, f) })
+			t.Run("access log", func(t *testing.T) { testLog(t, f, people) })
+			t.Run("clients", func(t *testing.T) { testRightsByClient(t, f) })
 		})
 	}
 }

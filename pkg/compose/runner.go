@@ -106,7 +106,7 @@ func (r *Runner) run(ctx context.Context, out io.Writer, inherit *os.File, args 
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Dir = r.layout.Dir
 	said := &tail{max: 4 << 10}
-	w := io.MultiWriter(out, said)
+	w := &plainWriter{out: io.MultiWriter(out, said)}
 	cmd.Stdout, cmd.Stderr = w, w
 	if inherit != nil {
 		cmd.ExtraFiles = []*os.File{inherit}
@@ -117,6 +117,9 @@ func (r *Runner) run(ctx context.Context, out io.Writer, inherit *os.File, args 
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 20 * time.Second
 	err := cmd.Run()
+	if flushed := w.flush(); err == nil {
+		err = flushed
+	}
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}

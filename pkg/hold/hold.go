@@ -60,7 +60,7 @@ func Take(root, text string) (*Hold, error) {
 	err := durable.CreateFile(path, []byte(text+"\n"), 0o644)
 	if errors.Is(err, fs.ErrExist) {
 		fi, statErr := os.Stat(path)
-		if statErr == nil && time.Since(fi.ModTime()) <= MaxAge {
+		if statErr == nil && time.Since(fi.ModTime()).Abs() <= MaxAge {
 			return nil, fmt.Errorf("%w: %s", ErrHeld, path)
 		}
 		err = durable.WriteFile(path, []byte(text+"\n"), 0o644)

@@ -19,7 +19,7 @@ const (
 	rightsMode    = 0o644
 	rightsVersion = 1
 	// maxRights bounds the file: the front door parses it while clients wait.
-	maxRights = 4 << 20
+	maxRights = 1 << 20
 )
 
 // timeForm is RFC 3339 in UTC with whole seconds, of what it allows the one

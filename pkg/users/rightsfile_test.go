@@ -138,7 +138,7 @@ func TestRightsSize(t *testing.T) {
 	if _, err := ParseRights([]byte(inFile("{}") + pad)); err != nil {
 		t.Errorf("the largest: %v", err)
 	}
-	if _, err := ParseRights([]byte(inFile("{}") + pad + " ")); err == nil || !strings.Contains(err.Error(), "at most 4194304") {
+	if _, err := ParseRights([]byte(inFile("{}") + pad + " ")); err == nil || !strings.Contains(err.Error(), "at most 1048576") {
 		t.Errorf("one byte more: %v", err)
 	}
 }

@@ -12,9 +12,15 @@ import rights from 'rights.js';
 
 const holdEvery = 25;       // ms between looks at the hold file
 const holdWait = 120000;    // ms that a request is held at most
-const tagLock = 30000;      // ms after which a lock on a tag is given up
+const repoLock = 300000;    // ms after which a lock on a repository is given up
+const lockWait = 60000;     // ms to wait for one
 const inner = 'http://127.0.0.1:8082';
 const checker = 'http://127.0.0.1:8081/';
+// Headers of the registry's answers to writes.
+const passedBack = ['Location', 'Docker-Content-Digest', 'OCI-Subject', 'OCI-Tag', 'Content-Type', 'Docker-Distribution-Api-Version', 'Warning'];
+const heldText = 'writes are held for maintenance, try again';
+const manifestTypes = ['application/vnd.oci.image.index.v1+json', 'application/vnd.oci.image.manifest.v1+json',
+    'application/vnd.docker.distribution.manifest.list.v2+json', 'application/vnd.docker.distribution.manifest.v2+json'].join(', ');
 
 // authorize answers auth_request: 204 lets the request through. Anything else is
 // 403 with the answer for the client in headers, which nginx.conf turns into
@@ -70,16 +76,9 @@ async function authorize(r) {
     if (asked.kind === 'manifest' && asked.verb === 'push') {
         out['X-Query'] = '';
     }
-    if (r.variables.request_method === 'DELETE' || asked.kind === 'manifest' && asked.verb === 'push') {
-        if (!await released()) {
-            return answerWith(r, 503, 'UNAVAILABLE', 'writes are held for maintenance, try again', 'held');
-        }
-    }
-    if (asked.verb === 'delete' && asked.kind === 'manifest' && settings.immutable.length > 0) {
-        const tag = await protectedTag(asked);
-        if (tag !== '') {
-            return answerWith(r, 403, 'DENIED', 'tag ' + tag + ' of ' + asked.name + ' is immutable', 'immutable');
-        }
+    // Manifests and deletions wait in `write`, once they are there whole.
+    if (asked.kind === 'upload' && r.variables.request_method === 'DELETE' && !await released()) {
+        return answerWith(r, 503, 'UNAVAILABLE', heldText, 'held');
     }
     out['X-Decision'] = 'allowed';
     r.return(204);
@@ -146,7 +145,7 @@ async function released() {
     for (;;) {
         let age;
         try {
-            age = Date.now() - fs.statSync(settings.hold).mtimeMs;
+            age = Math.abs(Date.now() - fs.statSync(settings.hold).mtimeMs);
         } catch (e) {
             return true;
         }
@@ -160,19 +159,57 @@ async function released() {
     }
 }
 
-// protectedTag names an immutable tag that a DELETE would take away: the tag
-// itself, or one that points to the digest. '' is none.
-async function protectedTag(asked) {
-    if (!path.isDigest(asked.ref)) {
+// protectedBy names an immutable tag that a DELETE would damage: the tag itself,
+// one that points to the digest or to an index with it. Blobs of a repository
+// with such a tag stay: no client deletes blobs, and which one a tag needs is
+// for a garbage collection to find out. '' is none.
+async function protectedBy(asked) {
+    if (asked.kind === 'manifest' && !path.isDigest(asked.ref)) {
         return rights.immutable(settings.immutable, asked.name, asked.ref) ? asked.ref : '';
     }
     const tags = await protectedTags(asked.name);
+    if (asked.kind === 'blob') {
+        return tags.length > 0 ? tags[0] : '';
+    }
+    const seen = {};
     for (let i = 0; i < tags.length; i++) {
-        if (await current(asked.name, tags[i]) === asked.ref) {
+        if (await reaches(asked.name, tags[i], asked.ref, seen)) {
             return tags[i];
         }
     }
     return '';
+}
+
+// reaches tells whether a tag or digest is the manifest searched for, or an index
+// that has it, at any depth.
+async function reaches(name, ref, digest, seen) {
+    const reply = await ngx.fetch(inner + '/v2/' + name + '/manifests/' + ref,
+        { headers: { Accept: manifestTypes }, max_response_body_size: 8388608 });
+    if (reply.status === 404) {
+        return false;
+    }
+    if (reply.status !== 200) {
+        throw new Error('manifest ' + ref + ' of ' + name + ': ' + reply.status);
+    }
+    if (reply.headers.get('Docker-Content-Digest') === digest) {
+        return true;
+    }
+    const manifest = await reply.json();
+    const children = manifest.manifests || [];
+    for (let i = 0; i < children.length; i++) {
+        const child = children[i].digest;
+        if (child === digest) {
+            return true;
+        }
+        const index = /index|list/.test(children[i].mediaType || '');
+        if (index && !seen[child]) {
+            seen[child] = true;
+            if (await reaches(name, child, digest, seen)) {
+                return true;
+            }
+        }
+    }
+    return false;
 }
 
 // protectedTags lists the tags of a repository that a rule protects.
@@ -188,9 +225,6 @@ async function protectedTags(name) {
     return list.filter(function (tag) { return rights.immutable(settings.immutable, name, tag); });
 }
 
-const manifestTypes = ['application/vnd.oci.image.index.v1+json', 'application/vnd.oci.image.manifest.v1+json',
-    'application/vnd.docker.distribution.manifest.list.v2+json', 'application/vnd.docker.distribution.manifest.v2+json'].join(', ');
-
 // current is the digest that a tag has now, '' for none.
 async function current(name, tag) {
     const reply = await ngx.fetch(inner + '/v2/' + name + '/manifests/' + tag,
@@ -205,50 +239,99 @@ async function current(name, tag) {
     return digest;
 }
 
-// guarded tells (js_set) whether a request puts a manifest under a protected
-// tag: such a one goes to `put`.
-function guarded(r) {
+// write stores a manifest, or deletes one or a blob. Nginx has read the body
+// before it calls this, so a hold on writes is looked at when the registry would
+// act, not when a slow client began; and the rights again, since a hold lasts.
+async function write(r) {
     const asked = path.parse(r.variables.request_method, r.variables.request_uri);
-    return asked.kind === 'manifest' && asked.verb === 'push' && !path.isDigest(asked.ref) &&
-        rights.immutable(settings.immutable, asked.name, asked.ref) ? '1' : '';
+    let lock = '';
+    try {
+        if (!await released()) {
+            return reject(r, 503, 'UNAVAILABLE', heldText, 'held');
+        }
+        const may = memory.rightsOf(r.variables.front_user);
+        if (!rights.allows(may || {}, asked.verb, asked.name, false)) {
+            return reject(r, 403, 'DENIED', denial(r.variables.front_user, asked), 'right');
+        }
+        if (settings.immutable.length > 0 && rights.concerns(settings.immutable, asked.name)) {
+            lock = await lockRepository(asked.name);
+            if (lock === '') {
+                return reject(r, 503, 'UNAVAILABLE', 'another write to ' + asked.name + ' does not end', 'unavailable');
+            }
+            const refusal = await immutableRefusal(r, asked);
+            if (refusal !== '') {
+                return reject(r, 403, 'DENIED', refusal, 'immutable');
+            }
+        }
+        await forward(r, asked);
+    } catch (e) {
+        ngx.log(ngx.ERR, r.variables.request_method + ' ' + asked.name + ': ' + e.name + ' ' + e.message);
+        reject(r, 503, 'UNAVAILABLE', 'the registry behind this proxy does not answer', 'unavailable');
+    } finally {
+        if (lock !== '' && ngx.shared.memory.get('repo ' + asked.name) === lock) {
+            ngx.shared.memory.delete('repo ' + asked.name);
+        }
+    }
 }
 
-// put stores a manifest under a protected tag, unless another one is there. One
-// at a time for each tag: two pushes must not both find it free.
-async function put(r) {
-    const asked = path.parse(r.variables.request_method, r.variables.request_uri);
-    const lock = 'tag ' + asked.name + ':' + asked.ref;
+// lockRepository lets one write at a time look at a repository's protected tags
+// and change it: two must not both find a tag free, nor one delete what the other
+// puts under one. It returns what the lock holds, '' when it cannot be had.
+async function lockRepository(name) {
+    const mine = String(Date.now()) + ' ' + Math.random();
     const began = Date.now();
-    while (!ngx.shared.memory.add(lock, 'on', tagLock)) {
-        if (Date.now() - began > tagLock) {
-            return send(r, 503, 'UNAVAILABLE', 'another push of ' + asked.ref + ' does not end');
+    while (!ngx.shared.memory.add('repo ' + name, mine, repoLock)) {
+        if (Date.now() - began > lockWait) {
+            return '';
         }
         await memory.sleep(holdEvery);
     }
-    try {
-        // An empty Buffer is an error to njs.
-        const body = r.requestBuffer && r.requestBuffer.length > 0 ? r.requestBuffer : '';
-        const digest = 'sha256:' + crypto.createHash('sha256').update(body).digest('hex');
-        const there = await current(asked.name, asked.ref);
-        if (there !== '' && there !== digest) {
-            r.variables.front_decision = 'immutable';
-            return send(r, 403, 'DENIED', 'tag ' + asked.ref + ' of ' + asked.name + ' is immutable and is ' + there);
-        }
-        const reply = await ngx.fetch(inner + '/v2/' + asked.name + '/manifests/' + asked.ref, {
-            method: 'PUT', body: body,
-            headers: { 'Content-Type': r.headersIn['Content-Type'] || '', 'Host': r.headersIn['Host'] || '' },
-        });
-        ['Location', 'Docker-Content-Digest', 'OCI-Subject', 'Content-Type', 'Docker-Distribution-Api-Version'].forEach(function (h) {
-            const value = reply.headers.get(h);
-            if (value) {
-                r.headersOut[h] = value;
-            }
-        });
-        const text = await reply.text();
-        r.return(reply.status, text);
-    } finally {
-        ngx.shared.memory.delete(lock);
+    return mine;
+}
+
+// immutableRefusal says why a write would break an immutable tag, '' if not.
+async function immutableRefusal(r, asked) {
+    if (asked.verb === 'delete') {
+        const tag = await protectedBy(asked);
+        return tag === '' ? '' : 'tag ' + tag + ' of ' + asked.name + ' is immutable';
     }
+    if (path.isDigest(asked.ref) || !rights.immutable(settings.immutable, asked.name, asked.ref)) {
+        return '';
+    }
+    const digest = 'sha256:' + crypto.createHash('sha256').update(body(r)).digest('hex');
+    const there = await current(asked.name, asked.ref);
+    return there === '' || there === digest ? '' : 'tag ' + asked.ref + ' of ' + asked.name + ' is immutable and is ' + there;
+}
+
+function body(r) {
+    return r.requestBuffer || Buffer.from('');
+}
+
+async function forward(r, asked) {
+    const kind = asked.kind === 'manifest' ? 'manifests' : 'blobs';
+    const options = { method: r.variables.request_method, headers: { Host: r.variables.door_host, 'X-Forwarded-For': r.variables.remote_addr } };
+    if (asked.verb === 'push') {
+        options.body = body(r);
+        options.headers['Content-Type'] = r.headersIn['Content-Type'] || '';
+    }
+    const reply = await ngx.fetch(inner + '/v2/' + asked.name + '/' + kind + '/' + asked.ref, options);
+    passedBack.forEach(function (h) {
+        const value = reply.headers.get(h);
+        if (value) {
+            r.headersOut[h] = value;
+        }
+    });
+    const text = await reply.text();
+    r.return(reply.status, text);
+}
+
+// reject answers instead of the registry, and says so in the access log.
+function reject(r, status, code, message, decision) {
+    r.variables.front_decision = decision;
+    if (status === 503) {
+        r.headersOut['Retry-After'] = '10';
+    }
+    send(r, status, code, message);
 }
 
 function send(r, status, code, message) {
@@ -270,4 +353,4 @@ function answer(r) {
     send(r, status, v.front_code || 'DENIED', v.front_message || 'refused');
 }
 
-export default { authorize, answer, guarded, put };
+export default { authorize, answer, write };

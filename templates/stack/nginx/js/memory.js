@@ -11,9 +11,11 @@ import crypto from 'crypto';
 const keepFor = 300000;    // ms that a success is remembered
 const flightFor = 30000;   // ms after which a check is given up
 const joinEvery = 10;      // ms between looks at somebody else's check
-const laneFor = 1000;      // ms between two checks of who failed too often
-const laneWait = 8000;     // ms to wait for a place in that lane
+const laneFor = 1000;      // ms between two checks in one lane
+const laneWait = 8000;     // ms to wait for a turn in it
+const laneQueue = 4;       // who waits in one lane at most
 const failuresFree = 10;   // failures a minute before the lane
+const knownFor = 3600000;  // ms that who was right once need not go into a lane
 const slots = 4;           // checks at one time
 const slotWait = 10000;
 
@@ -54,7 +56,9 @@ function parse(header) {
     const text = Buffer.from(m[1], 'base64').toString();
     const colon = text.indexOf(':');
     const user = text.slice(0, colon);
-    return colon < 1 || user.length > 64 || !/^[a-z0-9._-]+$/.test(user) ? null : { user: user };
+    // In this engine $ matches before a last line break too.
+    const good = colon > 0 && user.length <= 64 && /^[a-z0-9._-]+$/.test(user) && user.indexOf('\n') < 0;
+    return good ? { user: user } : null;
 }
 
 // authenticate judges an Authorization header. It resolves to
@@ -72,7 +76,9 @@ async function authenticate(header, address) {
     if (memory.get('ok ' + id) === claim.user) {
         return { user: claim.user, how: 'hit' };
     }
-    if (!await brake(address, claim.user)) {
+    // Who was right under this very user file has to be checked again, but is not
+    // kept waiting by others who try names and passwords.
+    if (!memory.get('known ' + id) && !await brake(network(address), claim.user)) {
         return { status: 429, user: claim.user };
     }
     const flight = 'fly ' + id;
@@ -95,6 +101,7 @@ async function authenticate(header, address) {
         verdict = memory.get('ok ' + id) === claim.user ? 200 : await ask(header);
         if (verdict === 200) {
             memory.set('ok ' + id, claim.user, keepFor);
+            memory.set('known ' + id, 'yes', knownFor);
         }
     } finally {
         if (verdict === 401) {
@@ -107,7 +114,7 @@ async function authenticate(header, address) {
         return { user: claim.user, how: 'checked' };
     }
     if (verdict === 401) {
-        failed(address, claim.user);
+        failed(network(address), claim.user);
         await settle(began);
     }
     return { status: verdict, user: claim.user };
@@ -162,24 +169,51 @@ function failures(key) {
     return (counts.get(key + ' ' + minute()) || 0) + (counts.get(key + ' ' + (minute() - 1)) || 0);
 }
 
-// brake lets who failed often check one password a second. It slows rather than
-// locks: a user whose name somebody else abuses still gets in, and remembered
-// passwords never come here.
+// network is what counts as one address: an IPv6 host has 2^64 of them.
+function network(address) {
+    if (address.indexOf(':') < 0) {
+        return address;
+    }
+    const halves = address.split('::');
+    let groups = halves[0] === '' ? [] : halves[0].split(':');
+    if (halves.length === 2) {
+        const tail = halves[1] === '' ? [] : halves[1].split(':');
+        while (groups.length + tail.length < 8) {
+            groups.push('0');
+        }
+        groups = groups.concat(tail);
+    }
+    return groups.slice(0, 4).join(':') + '::/64';
+}
+
+// brake slows who failed often: of one address with one user name, one password
+// a second is checked, and few may wait for that. When a name is tried from
+// everywhere, the name has a lane of its own; then a new login by that name, also
+// a good one, may have to be tried again.
 async function brake(address, user) {
     const lanes = [];
-    if (failures('a ' + address) > failuresFree) {
-        lanes.push('lane a ' + address);
+    if (failures('a ' + address) > failuresFree || failures('u ' + user) > failuresFree) {
+        lanes.push('lane ' + address + ' ' + user);
     }
-    if (failures('u ' + user) > failuresFree) {
-        lanes.push('lane u ' + user);
+    if (failures('u ' + user) > 10 * failuresFree) {
+        lanes.push('lane ' + user);
     }
     const began = Date.now();
     for (let i = 0; i < lanes.length; i++) {
-        while (!ngx.shared.memory.add(lanes[i], 'on', laneFor)) {
-            if (Date.now() - began > laneWait) {
-                return false;
+        const queue = 'queue ' + lanes[i];
+        if (ngx.shared.failures.incr(queue, 1, 0) > laneQueue) {
+            ngx.shared.failures.incr(queue, -1, 0);
+            return false;
+        }
+        try {
+            while (!ngx.shared.memory.add(lanes[i], 'on', laneFor)) {
+                if (Date.now() - began > laneWait) {
+                    return false;
+                }
+                await sleep(5 * joinEvery);
             }
-            await sleep(5 * joinEvery);
+        } finally {
+            ngx.shared.failures.incr(queue, -1, 0);
         }
     }
     return true;
@@ -188,59 +222,84 @@ async function brake(address, user) {
 // rightsOf finds a user's rights. A file that cannot be read as rights changes
 // nothing: the last good one goes on, and without one nobody has any.
 function rightsOf(user) {
-    const zone = ngx.shared.front;
-    const now = version(settings.rights);
-    const key = 'r ' + now + ' ' + user;
-    let text = zone.get(key);
-    if (text === undefined) {
-        const users = load();
-        // Not whatever an object has by itself: a user may be named constructor.
-        text = JSON.stringify(Object.prototype.hasOwnProperty.call(users, user) ? users[user] : null);
-        zone.set(key, text);
+    const cache = ngx.shared.rights;
+    const key = 'r ' + version(settings.rights) + ' ' + user;
+    const text = cache.get(key);
+    if (text !== undefined) {
+        return JSON.parse(text);
     }
-    return JSON.parse(text);
+    const users = load();
+    // Not whatever an object has by itself: a user may be named constructor.
+    const rights = Object.prototype.hasOwnProperty.call(users, user) ? users[user] : null;
+    keep(cache, key, JSON.stringify(rights));
+    return rights;
+}
+
+// keep stores what can also be done without: a full zone fails no request.
+function keep(zone, key, value) {
+    try {
+        zone.set(key, value);
+    } catch (e) {
+        ngx.log(ngx.WARN, 'not kept in memory: ' + e.name + ' ' + e.message);
+    }
 }
 
 function load() {
     const zone = ngx.shared.front;
+    let text, users;
     try {
-        const text = fs.readFileSync(settings.rights, 'utf8');
-        const users = check(JSON.parse(text));
-        if (zone.get('good') !== text) {
-            zone.set('good', text);
-        }
-        return users;
+        text = fs.readFileSync(settings.rights, 'utf8');
+        users = check(JSON.parse(text));
     } catch (e) {
-        ngx.log(ngx.ERR, 'rights: ' + settings.rights + ': ' + e.message + '; the rights before it stay in force');
+        ngx.log(ngx.ERR, 'rights: ' + settings.rights + ': ' + e.name + ' ' + e.message + '; the rights before it stay in force');
         const good = zone.get('good');
         return good ? check(JSON.parse(good)) : {};
     }
+    if (zone.get('good') !== text) {
+        keep(zone, 'good', text);
+    }
+    return users;
+}
+
+function isObject(v) {
+    return typeof v === 'object' && v !== null && !Array.isArray(v);
+}
+
+// isPattern holds to what pkg/users lets into the file.
+function isPattern(p) {
+    return typeof p === 'string' && p.length <= 255 && p.split('/').every(function (part) {
+        return part === '**' || /^[a-z0-9._*-]+$/.test(part) && part.indexOf('**') < 0;
+    });
 }
 
 // check refuses what is not a whole and well-formed rights file: half of one
-// must not be taken for rights.
+// must not be taken for rights. What regctl takes passes (pkg/users).
 function check(file) {
-    if (!file || file.version !== 1 || typeof file.users !== 'object' || file.users === null || Array.isArray(file.users)) {
+    if (!isObject(file) || file.version !== 1 || !isObject(file.users) || Object.keys(file).length !== 2) {
         throw new Error('not a rights file of version 1');
     }
     const names = Object.keys(file.users);
     for (let i = 0; i < names.length; i++) {
         const rights = file.users[names[i]];
-        if (typeof rights !== 'object' || rights === null) {
-            throw new Error('the rights of ' + names[i] + ' are no object');
+        if (!/^[a-z0-9._-]+$/.test(names[i]) || !isObject(rights)) {
+            throw new Error('the rights of ' + names[i] + ' are no object, or it is no user');
         }
-        ['pull', 'push', 'delete'].forEach(function (verb) {
-            const list = rights[verb];
-            if (list !== undefined && !(Array.isArray(list) && list.every(function (p) { return typeof p === 'string' && p !== ''; }))) {
-                throw new Error(verb + ' of ' + names[i] + ' is no list of patterns');
+        Object.keys(rights).forEach(function (key) {
+            const value = rights[key];
+            if (key === 'pull' || key === 'push' || key === 'delete') {
+                if (!Array.isArray(value) || !value.every(isPattern)) {
+                    throw new Error(key + ' of ' + names[i] + ' is no list of patterns');
+                }
+            } else if (key === 'admin') {
+                if (typeof value !== 'boolean') {
+                    throw new Error('admin of ' + names[i] + ' is neither true nor false');
+                }
+            } else if (key !== 'expires') {
+                throw new Error('there is no right ' + key + ', which ' + names[i] + ' has');
+            } else if (!/^\d{4}(-\d\d){2}T\d\d(:\d\d){2}Z$/.test(value) || !(Date.parse(value) > 0)) {
+                throw new Error('expires of ' + names[i] + ' is no time');
             }
         });
-        if (rights.admin !== undefined && typeof rights.admin !== 'boolean') {
-            throw new Error('admin of ' + names[i] + ' is neither true nor false');
-        }
-        if (rights.expires !== undefined && !(Date.parse(rights.expires) > 0)) {
-            throw new Error('expires of ' + names[i] + ' is no time');
-        }
     }
     return file.users;
 }

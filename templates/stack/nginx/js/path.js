@@ -9,6 +9,7 @@
 const component = '[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*';
 const nameForm = new RegExp('^' + component + '(?:/' + component + ')*$');
 const longestName = 255;
+const longestRef = 256; // a tag has 128, a sha512 digest 135, an upload's UUID 36
 const pathForm = /^\/v2\/[A-Za-z0-9._:=+\/-]*$/;
 const digestForm = /^[a-z0-9]+(?:[.+_-][a-z0-9]+)*:[A-Za-z0-9=_-]+$/;
 
@@ -75,6 +76,9 @@ function parse(method, uri) {
     if (name.length > longestName || !nameForm.test(name)) {
         return refuse(404, 'NAME_INVALID', 'invalid repository name');
     }
+    if (ref.length > longestRef) {
+        return refuse(404, 'NOT_FOUND', 'no reference is that long');
+    }
     if (verb === '') {
         return notAllowed(method);
     }
@@ -121,7 +125,8 @@ function startQuery(query) {
         } catch (e) {
             return null;
         }
-        if (name.length > longestName || !nameForm.test(name)) {
+        // In Nginx's engine $ matches before a last line break too.
+        if (name.length > longestName || !nameForm.test(name) || name.indexOf('\n') >= 0) {
             return null;
         }
         out.name = name;

@@ -84,4 +84,14 @@ function immutable(rules, name, tag) {
     return false;
 }
 
-export default { matches, allows, immutable };
+// concerns tells whether any rule is about a repository.
+function concerns(rules, name) {
+    for (let i = 0; i < rules.length; i++) { // preloaded: no array, it has no `some`
+        if (matches(rules[i].slice(0, rules[i].lastIndexOf(':')), name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+export default { matches, allows, immutable, concerns };
