@@ -63,7 +63,9 @@ func runSignalled(t *testing.T, n int, signal syscall.Signal, args ...string) (s
 	p, err := os.StartProcess(path, append([]string{"regctl"}, args...), &os.ProcAttr{
 		Files: []*os.File{null, null, null},
 		Env:   noDocker(),
-		Sys:   &syscall.SysProcAttr{Ptrace: true},
+		// Its own group, to wait for its threads alone: this thread may have started
+		// another test's process before it was locked.
+		Sys: &syscall.SysProcAttr{Ptrace: true, Setpgid: true},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -78,7 +80,7 @@ func runSignalled(t *testing.T, n int, signal syscall.Signal, args ...string) (s
 	}
 	resume(t, p.Pid, 0)
 	for {
-		tid, err := syscall.Wait4(-1, &ws, waitAll|waitNoThread, nil)
+		tid, err := syscall.Wait4(-p.Pid, &ws, waitAll|waitNoThread, nil)
 		switch {
 		case errors.Is(err, syscall.EINTR):
 			continue
