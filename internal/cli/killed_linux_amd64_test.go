@@ -25,7 +25,7 @@ func stride() int {
 	if os.Getenv("REGCTL_TEST_EVERY_CHANGE") != "" {
 		return 1
 	}
-	return 3
+	return 5
 }
 
 // Flags of ptrace(2) and wait(2) that the syscall package has no names for.

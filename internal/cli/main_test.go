@@ -14,6 +14,11 @@ import (
 // TestMain makes the test program regctl itself when it is called by that name:
 // what scripts and tests run is the real command, in a process of its own.
 func TestMain(m *testing.M) {
+	// Under the race detector each process would sleep for a second before it
+	// ends. regctl is run hundreds of times here.
+	if os.Getenv("GORACE") == "" {
+		os.Setenv("GORACE", "atexit_sleep_ms=10")
+	}
 	testscript.Main(reachable{m}, map[string]func(){
 		"regctl":   func() { os.Exit(Main()) },
 		"asnobody": asNobody,

@@ -32,6 +32,7 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("DOCKER_HOST", "unix://"+env.WorkDir+"/no-docker.sock")
+			env.Setenv("GORACE", os.Getenv("GORACE"))
 			env.Setenv("NO_COLOR", "")
 			env.Setenv("REGCTL_DIR", "")
 			for _, dir := range []string{env.WorkDir, filepath.Dir(env.WorkDir)} {

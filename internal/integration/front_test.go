@@ -22,6 +22,7 @@ func TestFront(t *testing.T) {
 			t.Run("sessions", func(t *testing.T) { testSessions(t, f, people) })
 			t.Run("blobs", func(t *testing.T) { testBlobs(t, f, people, seeds) })
 			t.Run("immutable tags", func(t *testing.T) { testImmutable(t, f, people) })
+			t.Run("what immutable tags are made of", func(t *testing.T) { testImmutableBelow(t, f) })
 			t.Run("hold", func(t *testing.T) { testHold(t, f, people) })
 			t.Run("hold without an owner", func(t *testing.T) { testHoldAge(t, f) })
 			t.Run("access log", func(t *testing.T) { testLog(t, f, people) })

@@ -18,6 +18,7 @@ const failuresFree = 10;   // failures a minute before the lane
 const knownFor = 3600000;  // ms that who was right once need not go into a lane
 const slots = 4;           // checks at one time
 const slotWait = 10000;
+const longestHeader = 4096;
 
 function sleep(ms) {
     return new Promise(function (done) { setTimeout(done, ms); });
@@ -48,8 +49,10 @@ function secret() {
     return key;
 }
 
+// parse reads a header. No right one is long: 64 characters of a name, 72 bytes
+// of a password; the service that checks would answer to a long one with an error.
 function parse(header) {
-    const m = /^Basic +([A-Za-z0-9+\/]+=*) *$/i.exec(header);
+    const m = header.length <= longestHeader && /^Basic +([A-Za-z0-9+\/]+=*) *$/i.exec(header);
     if (!m) {
         return null;
     }
@@ -130,7 +133,14 @@ async function ask(header) {
                 continue;
             }
             try {
+                const asked = Date.now();
                 const reply = await ngx.fetch('http://127.0.0.1:8081/', { headers: { Authorization: header } });
+                // A user that does not exist costs the registry nothing: without
+                // this many wrong guesses at once would end sooner than for one
+                // that does, however each of them is settled.
+                if (reply.status === 401) {
+                    await sleep(Math.max(0, settings.floor / 2 - (Date.now() - asked)));
+                }
                 return reply.status === 200 || reply.status === 401 ? reply.status : 503;
             } catch (e) {
                 ngx.log(ngx.ERR, 'password check: ' + e.message);
@@ -223,12 +233,14 @@ async function brake(address, user) {
 // nothing: the last good one goes on, and without one nobody has any.
 function rightsOf(user) {
     const cache = ngx.shared.rights;
-    const key = 'r ' + version(settings.rights) + ' ' + user;
-    const text = cache.get(key);
+    const now = version(settings.rights);
+    const key = 'r ' + now + ' ' + user;
+    // A file that is gone has no version that tells this time from the last.
+    const text = now === 'none' ? undefined : cache.get(key);
     if (text !== undefined) {
         return JSON.parse(text);
     }
-    const users = load();
+    const users = load(now);
     // Not whatever an object has by itself: a user may be named constructor.
     const rights = Object.prototype.hasOwnProperty.call(users, user) ? users[user] : null;
     keep(cache, key, JSON.stringify(rights));
@@ -244,14 +256,17 @@ function keep(zone, key, value) {
     }
 }
 
-function load() {
+function load(now) {
     const zone = ngx.shared.front;
     let text, users;
     try {
         text = fs.readFileSync(settings.rights, 'utf8');
-        users = check(JSON.parse(text));
+        users = check(whole(text));
     } catch (e) {
-        ngx.log(ngx.ERR, 'rights: ' + settings.rights + ': ' + e.name + ' ' + e.message + '; the rights before it stay in force');
+        if (zone.get('told') !== now) { // once, not for each request
+            keep(zone, 'told', now);
+            ngx.log(ngx.ERR, 'rights: ' + settings.rights + ': ' + e.name + ' ' + e.message + '; the rights before it stay in force');
+        }
         const good = zone.get('good');
         return good ? check(JSON.parse(good)) : {};
     }
@@ -259,6 +274,17 @@ function load() {
         keep(zone, 'good', text);
     }
     return users;
+}
+
+// whole parses JSON in which no name is there twice, of which JSON.parse would
+// take the last in silence. Where nothing is escaped, a rights file has no blank
+// in a string, and what was dropped shows by the length.
+function whole(text) {
+    const file = JSON.parse(text);
+    if (text.indexOf('\\') < 0 && JSON.stringify(file).length !== text.replace(/\s+/g, '').length) {
+        throw new Error('a name is there twice, or has a blank in it');
+    }
+    return file;
 }
 
 function isObject(v) {
