@@ -128,6 +128,7 @@ esac
 	p := d.start(t, "", "up")
 	eventually(t, 20*time.Second, "Compose is called", func() bool { return note("begun") })
 	p.signal(t, syscall.SIGKILL)
+	p.wait(t) // the kernel drops its lock when it has ended, not when it was told to
 
 	d.env = nil
 	again := d.regctl(t, "up")

@@ -200,6 +200,10 @@ func (f *front) prepare(t *testing.T, q question, s seed) (question, error) {
 		o.ref = ref
 		a, err := f.tryAsk(t, boss, http.MethodPut, o.path(), m, ociType)
 		return q, wanted(a, err, http.StatusCreated)
+	case o.form == "manifest" && o.method == http.MethodPut && o.ref == "v1":
+		// Not the tag that others read: a registry writes it in place, and who
+		// comes between gets an error.
+		o.ref = fmt.Sprint("new-", f.counter.Add(1))
 	case o.form == "blob" && o.method == http.MethodDelete, o.form == "session":
 		a, err := f.tryAsk(t, boss, http.MethodPost, "/v2/"+o.repo+"/blobs/uploads/", "")
 		if err := wanted(a, err, http.StatusAccepted); err != nil {

@@ -166,7 +166,7 @@ var smokeFaults = []smokeFault{
 		name: "other port in Location",
 		make: func(t *testing.T, d *deployment) func() {
 			registry := registryEdit("relativeurls: true", "relativeurls: false")(t, d)
-			nginx := nginxEdit("Host $http_host", "Host $host")(t, d)
+			nginx := nginxEdit("Host $door_host", "Host $host")(t, d)
 			return func() { registry(); nginx() }
 		},
 		step: "upload", cause: "location_other_port",

@@ -303,8 +303,9 @@ async function immutableRefusal(r, asked) {
     return there === '' || there === digest ? '' : 'tag ' + asked.ref + ' of ' + asked.name + ' is immutable and is ' + there;
 }
 
+// body is what was sent; an empty Buffer is an error to njs.
 function body(r) {
-    return r.requestBuffer || Buffer.from('');
+    return r.requestBuffer && r.requestBuffer.length > 0 ? r.requestBuffer : '';
 }
 
 async function forward(r, asked) {
