@@ -27,6 +27,7 @@ func testBlobs(t *testing.T, f *front, people map[string]person, seeds map[strin
 	t.Run("conditions", func(t *testing.T) { testConditions(t, f, path, content, digest) })
 	t.Run("headers", func(t *testing.T) { testBlobHeaders(t, f, path, content, digest) })
 	t.Run("gone from the disk", func(t *testing.T) { testBlobGone(t, f) })
+	t.Run("unreadable for Nginx", func(t *testing.T) { testBlobUnreadable(t, f) })
 	t.Run("sha512", func(t *testing.T) { testSHA512(t, f) })
 }
 
@@ -211,6 +212,19 @@ func testBlobGone(t *testing.T, f *front) {
 	t.Run("for Nginx", func(t *testing.T) { blobUnknown(t, f, path) })
 	if log := try(t, "docker", "logs", "--tail", "20", f.containerID(t, "nginx")).stderr; !strings.Contains(log, "No such file") {
 		t.Errorf("Nginx was not the one that missed it: %s", log)
+	}
+}
+
+// testBlobUnreadable: a file that Nginx may not read, as a restore by another
+// user leaves it, is no refusal and no page of Nginx.
+func testBlobUnreadable(t *testing.T, f *front) {
+	digest := f.pushBlob(t, "team/app", "not for everybody to read")
+	if err := os.Chmod(f.blobFile(t, digest), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got := f.expect(t, http.StatusInternalServerError, f.boss(), http.MethodGet, "/v2/team/app/blobs/"+digest, "")
+	if code, _ := errorCode(got.body); code != "UNAVAILABLE" {
+		t.Errorf("%s", got.body)
 	}
 }
 

@@ -5,6 +5,7 @@ package integration
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -129,6 +130,60 @@ func testHold(t *testing.T, f *front, people map[string]person) {
 		t.Errorf("the last one was done %v after the release", last)
 	}
 	f.expect(t, 200, boss, http.MethodHead, "/v2/team/held/manifests/new", "", header{"Accept", ociManifest})
+}
+
+// testHoldAsItComes: what counts is the moment at which a write is there whole,
+// not that at which a slow client began it; and who loses a right while a write
+// of its is held has lost it.
+func testHoldAsItComes(t *testing.T, f *front) {
+	s := f.seedRepository(t, "team/slow")
+	p := f.addUser(t, "held-back", "--push", "team/**")
+	m, other := f.another(s), f.another(s)
+	body, rest := io.Pipe()
+	slow := make(chan *heldWrite, 1)
+	go func() {
+		w := &heldWrite{name: "a slow push", want: http.StatusCreated, done: make(chan struct{})}
+		slow <- w
+		defer close(w.done)
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, f.url("/v2/team/slow/manifests/slow"), body)
+		if err != nil {
+			w.err = err
+			return
+		}
+		req.SetBasicAuth(f.user, f.password)
+		req.Header.Set("Content-Type", ociManifest)
+		w.a, w.err = send(f.http, req)
+	}()
+	if _, err := io.WriteString(rest, m[:20]); err != nil {
+		t.Fatal(err)
+	}
+	// It has been judged once another request of that user has.
+	f.expect(t, http.StatusOK, f.boss(), http.MethodGet, "/v2/", "")
+	h, err := hold.Take(f.volume(t, "registry-data"), "a test of the front door")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Release()
+	if _, err := io.WriteString(rest, m[20:]); err != nil {
+		t.Fatal(err)
+	}
+	rest.Close()
+	revoked := f.begin(t, http.StatusForbidden, p, http.MethodPut, "/v2/team/slow/manifests/revoked", other, ociType)
+	// As long as other requests take: nothing announces that one is held.
+	for began := time.Now(); time.Since(began) < heldFor; {
+		f.expect(t, http.StatusOK, f.boss(), http.MethodGet, "/v2/team/slow/tags/list", "")
+	}
+	f.must(t, "user", "revoke", p.name, "--push", "team/**")
+	w := <-slow
+	if w.over() || revoked.over() {
+		t.Errorf("held: the slow push %v, the other one %v", !w.over(), !revoked.over())
+	}
+	if err := h.Release(); err != nil {
+		t.Fatal(err)
+	}
+	w.end(t)
+	revoked.end(t)
+	f.expect(t, http.StatusNotFound, f.boss(), http.MethodHead, "/v2/team/slow/manifests/revoked", "", header{"Accept", ociManifest})
 }
 
 // testHoldAge: a hold that nobody renews is none after a minute.

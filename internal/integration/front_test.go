@@ -24,6 +24,7 @@ func TestFront(t *testing.T) {
 			t.Run("immutable tags", func(t *testing.T) { testImmutable(t, f, people) })
 			t.Run("what immutable tags are made of", func(t *testing.T) { testImmutableBelow(t, f) })
 			t.Run("hold", func(t *testing.T) { testHold(t, f, people) })
+			t.Run("hold and what comes slowly", func(t *testing.T) { testHoldAsItComes(t, f) })
 			t.Run("hold without an owner", func(t *testing.T) { testHoldAge(t, f) })
 			t.Run("access log", func(t *testing.T) { testLog(t, f, people) })
 			t.Run("clients", func(t *testing.T) { testRightsByClient(t, f) })
