@@ -13,10 +13,14 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"github.com/regctl/regctl/internal/ui"
+	"github.com/regctl/regctl/pkg/advice"
 	"github.com/regctl/regctl/pkg/compose"
 	"github.com/regctl/regctl/pkg/engine"
 )
@@ -64,9 +68,24 @@ func (a *App) Run(ctx context.Context) int {
 	root.SetArgs(a.Args)
 	err := root.ExecuteContext(ctx)
 	if err != nil && !a.started {
-		err = &usageError{err}
+		err = didYouMean(root, a.Args, &usageError{err})
 	}
 	return a.report(ctx, err)
+}
+
+// didYouMean adds to an error about the command line the command that a first
+// word was perhaps meant to be.
+func didYouMean(root *cobra.Command, args []string, err error) error {
+	for _, word := range args {
+		if strings.HasPrefix(word, "-") {
+			continue
+		}
+		if near := root.SuggestionsFor(word); len(near) > 0 {
+			return advice.With(err, "did you mean regctl %s", near[0])
+		}
+		break
+	}
+	return err
 }
 
 // layout finds the deployment directory: --dir, $REGCTL_DIR, the working

@@ -23,7 +23,10 @@ Begin with:
 `,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Version:       version().Version,
+		// Its suggestions are lines of their own in the error; see didYouMean.
+		DisableSuggestions:         true,
+		SuggestionsMinimumDistance: 2,
+		Version:                    version().Version,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
 			a.started = true
 			return nil
