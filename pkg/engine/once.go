@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/filters"
@@ -84,8 +83,9 @@ func (c *Client) removeOnce(id string) {
 	_ = c.api.ContainerRemove(ctx, id, container.RemoveOptions{Force: true, RemoveVolumes: true})
 }
 
-// sweepOnce removes one-off containers of the project that no run can still be
-// waiting for: they ended, or are older than any run takes.
+// sweepOnce removes the one-off containers of the project. Who runs one holds the
+// deployment's lock, so whatever is there belongs to a run that was killed, also
+// when it still runs.
 func (c *Client) sweepOnce(ctx context.Context, project string) error {
 	var found []container.Summary
 	err := c.ask(ctx, func(ctx context.Context) (err error) {
@@ -97,9 +97,7 @@ func (c *Client) sweepOnce(ctx context.Context, project string) error {
 		return err
 	}
 	for _, f := range found {
-		if f.State != "running" || time.Since(time.Unix(f.Created, 0)) > time.Hour {
-			c.removeOnce(f.ID)
-		}
+		c.removeOnce(f.ID)
 	}
 	return nil
 }
