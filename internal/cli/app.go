@@ -80,7 +80,7 @@ func didYouMean(root *cobra.Command, args []string, err error) error {
 		if strings.HasPrefix(word, "-") {
 			continue
 		}
-		if near := root.SuggestionsFor(word); len(near) > 0 {
+		if near := root.SuggestionsFor(word); len(near) > 0 && near[0] != word && advice.Of(err) == "" {
 			return advice.With(err, "did you mean regctl %s", near[0])
 		}
 		break
