@@ -72,7 +72,7 @@ func explain(step string, c Cause, t Target) (meaning, hint string) {
 	case CauseRights:
 		return fmt.Sprintf("user %s lacks the right for this in %s", user, repo), fmt.Sprintf("regctl user grant %s --%s %s", user, right(step), repo)
 	case CauseBackend:
-		return "Nginx answers but does not reach the registry: the container is down, still starts, or has a new address that Nginx does not know", "regctl logs registry"
+		return "Nginx answers but does not reach the registry: the container is down or still starts", "regctl logs registry"
 	case CauseStorage:
 		return "the registry fails on its storage: the disk is full, or the volume is read-only or not the registry's to write", diskHint
 	case CauseServer:
