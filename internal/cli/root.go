@@ -63,7 +63,7 @@ Begin with:
 		newStatusCommand(a), newLogsCommand(a), newSmokeCommand(a),
 		newConfigCommand(a), newDiffCommand(a), newRenderCommand(a))
 	add(users, newUserCommand(a))
-	add(around, newCICommand(a), newVersionCommand(a))
+	add(around, newScheduleCommand(a), newCICommand(a), newVersionCommand(a))
 	root.AddCommand(newInsideCommand(a))
 	root.SetHelpCommandGroupID(around.ID)
 	root.SetCompletionCommandGroupID(around.ID)

@@ -13,13 +13,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/regctl/regctl/internal/acmetest"
+	"github.com/regctl/regctl/internal/pebble"
 )
 
 // TestACMEBlocked cannot prove that the name is its own: the stack runs all the
 // same, nobody asks again at once, and when the way is clear the next run issues.
 func TestACMEBlocked(t *testing.T) {
-	a := acmePlanned(t, options{}, acmetest.Options{})
+	a := acmePlanned(t, options{}, pebble.Options{})
 	a.server.DNS.AddDNSARecord(a.domain+".", []string{"127.255.255.254"})
 	r := a.regctl(t, "up")
 	if r.status != 3 && r.status != 5 {
@@ -48,7 +48,7 @@ func TestACMEBlocked(t *testing.T) {
 
 // TestACMEServerDown starts without the CA, and has its certificate later.
 func TestACMEServerDown(t *testing.T) {
-	a := acmePlanned(t, options{}, acmetest.Options{})
+	a := acmePlanned(t, options{}, pebble.Options{})
 	var down atomic.Bool
 	down.Store(true)
 	a.server.Hook = func(*http.Request) int {
@@ -70,7 +70,7 @@ func TestACMEServerDown(t *testing.T) {
 // TestACMEStoppedMeanwhile stops Nginx between the issue and the reload: the pair
 // is installed, and served as soon as Nginx is up.
 func TestACMEStoppedMeanwhile(t *testing.T) {
-	a := acmeUp(t, options{}, acmetest.Options{})
+	a := acmeUp(t, options{}, pebble.Options{})
 	before := a.fromCA(t)
 	id := a.containerID(t, "nginx")
 	var stopped atomic.Bool
@@ -100,7 +100,7 @@ func TestACMEStoppedMeanwhile(t *testing.T) {
 // TestACMERefusedByNginx breaks the configuration by hand: the pair before stays
 // what is on disk and served.
 func TestACMERefusedByNginx(t *testing.T) {
-	a := acmeUp(t, options{}, acmetest.Options{})
+	a := acmeUp(t, options{}, pebble.Options{})
 	before := a.fromCA(t)
 	good := a.read(t, "nginx/nginx.conf")
 	a.replace(t, "nginx/nginx.conf", "events {", "nonsense on;\nevents {")
@@ -119,7 +119,7 @@ func TestACMERefusedByNginx(t *testing.T) {
 
 // TestACMETwoAtOnce renews twice at the same time.
 func TestACMETwoAtOnce(t *testing.T) {
-	a := acmeUp(t, options{}, acmetest.Options{})
+	a := acmeUp(t, options{}, pebble.Options{})
 	one := a.start(t, "", "cert", "renew", "--force")
 	two := a.start(t, "", "cert", "renew", "--force")
 	for _, p := range []*process{one, two} {
@@ -133,7 +133,7 @@ func TestACMETwoAtOnce(t *testing.T) {
 // TestACMEKilled kills renewals at any moment: what is served always belongs to a
 // good pair on disk, and the next run goes on.
 func TestACMEKilled(t *testing.T) {
-	a := acmeUp(t, options{}, acmetest.Options{})
+	a := acmeUp(t, options{}, pebble.Options{})
 	whole := a.must(t, "cert", "renew", "--force").took
 	for i := range 15 {
 		p := a.start(t, "", "cert", "renew", "--force")
@@ -159,7 +159,7 @@ func TestACMEKilled(t *testing.T) {
 // TestACMEAccountLost removes the account's key: no other account is made behind
 // the person's back.
 func TestACMEAccountLost(t *testing.T) {
-	a := acmeUp(t, options{}, acmetest.Options{})
+	a := acmeUp(t, options{}, pebble.Options{})
 	before := a.fromCA(t)
 	keys := strings.Fields(tool(t, "find", a.path("private"), "-path", "*acme*", "-name", "*key*", "-type", "f"))
 	if len(keys) != 1 {
@@ -179,7 +179,7 @@ func TestACMEAccountLost(t *testing.T) {
 
 // TestACMEReadOnly cannot write a new pair.
 func TestACMEReadOnly(t *testing.T) {
-	a := acmeUp(t, options{}, acmetest.Options{})
+	a := acmeUp(t, options{}, pebble.Options{})
 	before := a.fromCA(t)
 	tool(t, "mount", "--bind", a.path("certs"), a.path("certs"))
 	t.Cleanup(func() { try(t, "umount", a.path("certs")) })
@@ -200,7 +200,7 @@ func TestACMEReadOnly(t *testing.T) {
 // TestACMEHooks runs what the person wants run.
 func TestACMEHooks(t *testing.T) {
 	out := t.TempDir() + "/deployed"
-	a := acmeUp(t, options{}, acmetest.Options{}, "certs:", "  hooks:",
+	a := acmeUp(t, options{}, pebble.Options{}, "certs:", "  hooks:",
 		fmt.Sprintf("    deployed: [sh, -c, 'env | grep -i regctl >> %s']", out))
 	data, err := os.ReadFile(out)
 	if err != nil || !strings.Contains(string(data), a.domain) {

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/regctl/regctl/internal/acmetest"
+	"github.com/regctl/regctl/internal/pebble"
 )
 
 // acmeDomain is the name that the tests' certificates are for; only the CA's own
@@ -23,12 +23,12 @@ const acmeDomain = "registry.example.test"
 // acmeFront is a stack whose certificate comes from an ACME server.
 type acmeFront struct {
 	*front
-	server *acmetest.Server
+	server *pebble.Server
 }
 
 // acmePlanned is an initialised deployment that was never started, and its CA.
 // Lines are added to regctl.yaml; o.Hook may be set on the server before `up`.
-func acmePlanned(t *testing.T, o options, so acmetest.Options, lines ...string) *acmeFront {
+func acmePlanned(t *testing.T, o options, so pebble.Options, lines ...string) *acmeFront {
 	t.Helper()
 	o.httpPort = true
 	if o.domain == "" {
@@ -37,7 +37,7 @@ func acmePlanned(t *testing.T, o options, so acmetest.Options, lines ...string) 
 	d := planned(t, o)
 	so.HTTPPort = d.httpPort
 	so.Log = pebbleLog{t}
-	server, err := acmetest.Start(t.TempDir(), so)
+	server, err := pebble.Start(t.TempDir(), so)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +56,7 @@ func acmePlanned(t *testing.T, o options, so acmetest.Options, lines ...string) 
 }
 
 // acmeUp is acmePlanned that is up, with a certificate of its CA.
-func acmeUp(t *testing.T, o options, so acmetest.Options, lines ...string) *acmeFront {
+func acmeUp(t *testing.T, o options, so pebble.Options, lines ...string) *acmeFront {
 	t.Helper()
 	a := acmePlanned(t, o, so, lines...)
 	a.must(t, "up")

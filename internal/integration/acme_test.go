@@ -12,12 +12,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/regctl/regctl/internal/acmetest"
+	"github.com/regctl/regctl/internal/pebble"
 )
 
 // TestACME is the life of a certificate on a stack that goes well.
 func TestACME(t *testing.T) {
-	a := acmePlanned(t, options{}, acmetest.Options{})
+	a := acmePlanned(t, options{}, pebble.Options{})
 	a.must(t, "up")
 	a.http = a.client(t)
 	first := a.fromCA(t)
@@ -130,7 +130,7 @@ func treeOf(t *testing.T, dir string) string {
 
 // TestACMERenewalsLoseNothing renews ten times under load.
 func TestACMERenewalsLoseNothing(t *testing.T) {
-	a := acmeUp(t, options{}, acmetest.Options{})
+	a := acmeUp(t, options{}, pebble.Options{})
 	s := a.seedRepository(t, "load/app")
 	p := a.addUser(t, "load", "--pull", "load/**", "--push", "load/**")
 	l := a.underLoad(t, s, p)

@@ -1,7 +1,7 @@
-// Package acmetest is an ACME server for tests and benchmarks: Pebble, the one
+// Package pebble is an ACME server for tests and benchmarks: Pebble, the one
 // of Let's Encrypt, in this process, with a DNS server of its own. It validates
 // for real, over ports of the caller's.
-package acmetest
+package pebble
 
 import (
 	"bytes"
