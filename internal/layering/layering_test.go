@@ -27,6 +27,7 @@ var mayImport = map[string][]string{
 	"pkg/pipeline":    {"templates"},
 	"pkg/users":       {"pkg/advice", "pkg/durable", "pkg/lock"},
 	"pkg/certs":       {"pkg/advice", "pkg/durable"},
+	"pkg/certs/acme":  {"pkg/advice", "pkg/certs", "pkg/durable"},
 	"pkg/engine":      {"pkg/advice"},
 	"pkg/frontdoor":   {},
 	"pkg/smoke":       {"pkg/advice"},
@@ -37,7 +38,7 @@ var mayImport = map[string][]string{
 var only = map[string][]string{
 	"github.com/docker/docker":               {"pkg/engine"},
 	"github.com/docker/cli":                  {},
-	"github.com/go-acme/lego":                {"pkg/certs"},
+	"github.com/go-acme/lego":                {"pkg/certs/acme"},
 	"github.com/compose-spec/compose-go":     {"pkg/compose"},
 	"github.com/gofrs/flock":                 {"pkg/lock"},
 	"github.com/google/go-containerregistry": {"pkg/smoke"},
