@@ -32,6 +32,7 @@ type Wish struct {
 	KeyType string // as certs.Leaf.KeyType
 	Profile string
 	Server  string // directory URL
+	Limits  bool   // the CA's limits are those of Let's Encrypt
 }
 
 // Input is everything that a decision goes by.
@@ -151,32 +152,45 @@ func hold(in Input) (until time.Time, why string, limit bool) {
 			return a.Next, fmt.Sprintf("attempt %d failed, the next one comes after %s: %s", a.Count, stamp(a.Next), a.Error), false
 		}
 	}
+	if in.Wish.Limits {
+		if until, why = hourly(in); why != "" {
+			return until, why, true
+		}
+	}
+	if !in.Force {
+		if until, why = tenth(in); why != "" {
+			return until, why, true
+		}
+	}
+	if in.Wish.Limits {
+		until, why = weekly(in)
+	}
+	return until, why, why != ""
+}
+
+// hourly refuses even what is asked for when too many attempts have failed.
+func hourly(in Input) (until time.Time, why string) {
 	var fails []time.Time
 	for _, f := range in.State.Fails {
-		if f.Server == in.Wish.Server && now.Sub(f.At) < time.Hour && !ahead(f.At, now) {
+		if f.Server == in.Wish.Server && in.Now.Sub(f.At) < time.Hour && !ahead(f.At, in.Now) {
 			fails = append(fails, f.At)
 		}
 	}
-	if len(fails) >= mostFails {
-		return fails[len(fails)-mostFails].Add(time.Hour), fmt.Sprintf("%d attempts failed within an hour, and the CA takes no more than five", len(fails)), true
+	if len(fails) < mostFails {
+		return until, ""
 	}
-	if !in.Force {
-		if until, why, limit = tenth(in); why != "" {
-			return until, why, limit
-		}
-	}
-	return weekly(in)
+	return fails[len(fails)-mostFails].Add(time.Hour), fmt.Sprintf("%d attempts failed within an hour, and the CA takes no more than five", len(fails))
 }
 
 // tenth refuses a second certificate within a tenth of the first one's life.
 // Whatever goes wrong with dates, windows or state then costs two certificates
 // and not a rate limit.
-func tenth(in Input) (until time.Time, why string, limit bool) {
+func tenth(in Input) (until time.Time, why string) {
 	var begin time.Time
 	life := 90 * 24 * time.Hour
 	switch i := in.State.Issued; {
 	case i != nil && (i.Server != in.Wish.Server || !sameNames(i.Names, in.Wish.Names)):
-		return until, "", false // counted apart by the CA
+		return until, "" // counted apart by the CA
 	case i != nil:
 		begin, life = i.At, i.NotAfter.Sub(i.NotBefore)
 		if ahead(begin, in.Now) { // noted by a clock that was ahead
@@ -185,17 +199,17 @@ func tenth(in Input) (until time.Time, why string, limit bool) {
 	case in.Leaf != nil && !in.Stopgap && len(uncovered(*in.Leaf, in.Wish.Names)) == 0:
 		begin, life = in.Leaf.NotBefore, in.Leaf.NotAfter.Sub(in.Leaf.NotBefore)
 	default:
-		return until, "", false
+		return until, ""
 	}
 	until = begin.Add(life / 10)
 	if !in.Now.Before(until) || ahead(begin, in.Now) {
-		return until, "", false
+		return until, ""
 	}
-	return until, fmt.Sprintf("one for the same names was issued at %s, and the CA allows only some a week: not before %s without --force", stamp(begin), stamp(until)), true
+	return until, fmt.Sprintf("one for the same names was issued at %s, and the CA allows only some a week: not before %s without --force", stamp(begin), stamp(until))
 }
 
 // weekly refuses even what is asked for when the CA would.
-func weekly(in Input) (until time.Time, why string, limit bool) {
+func weekly(in Input) (until time.Time, why string) {
 	var at []time.Time
 	for _, o := range in.State.Orders {
 		if !o.Replaces && o.Server == in.Wish.Server && sameNames(o.Names, in.Wish.Names) && in.Now.Sub(o.At) < week && !ahead(o.At, in.Now) {
@@ -203,10 +217,10 @@ func weekly(in Input) (until time.Time, why string, limit bool) {
 		}
 	}
 	if len(at) < mostAWeek {
-		return until, "", false
+		return until, ""
 	}
 	until = at[len(at)-mostAWeek].Add(week)
-	return until, fmt.Sprintf("%d for the same names were issued within a week, and the CA takes no more before %s", len(at), stamp(until)), true
+	return until, fmt.Sprintf("%d for the same names were issued within a week, and the CA takes no more before %s", len(at), stamp(until))
 }
 
 // uncovered lists the names that clients would be refused for.

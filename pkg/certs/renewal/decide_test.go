@@ -134,26 +134,40 @@ func TestDecide(t *testing.T) {
 		{"four failures within an hour, attended", old, func(in *Input) {
 			for n := range 4 {
 				in.State.Begin(now.Add(time.Duration(n-40)*time.Minute), server)
+				in.State.Fail(now.Add(time.Duration(n-40)*time.Minute), Validation, "no DNS", time.Time{})
 			}
-			in.Attended = true
+			in.Attended, in.Wish.Limits = true, true
 		}, false, Expiring, now.Add(20 * time.Minute), "within an hour"},
 		{"four failures at another CA", old, func(in *Input) {
 			for n := range 4 {
 				in.State.Begin(now.Add(time.Duration(n-40)*time.Minute), "https://staging.example")
+				in.State.Fail(now.Add(time.Duration(n-40)*time.Minute), Validation, "no DNS", time.Time{})
 			}
-			in.Attended = true
+			in.Attended, in.Wish.Limits = true, true
 		}, true, Expiring, now, ""},
 		{"five a week, forced", young, func(in *Input) {
 			for n := range 5 {
 				in.State.Succeed(now.Add(time.Duration(n-6)*days), *in.State.Issued, false)
 			}
-			in.Force = true
+			in.Force, in.Wish.Limits = true, true
 		}, false, Forced, now.Add(days), "within a week"},
+		{"killed ten times within an hour, forced", young, func(in *Input) {
+			for n := range 10 {
+				in.State.Begin(now.Add(time.Duration(n-40)*time.Minute), server)
+			}
+			in.Force, in.Wish.Limits = true, true
+		}, true, Forced, now, ""},
+		{"five a week at another kind of CA, forced", young, func(in *Input) {
+			for n := range 5 {
+				in.State.Succeed(now.Add(time.Duration(n-6)*days), *in.State.Issued, false)
+			}
+			in.Force = true
+		}, true, Forced, now, ""},
 		{"five a week that replaced, forced", young, func(in *Input) {
 			for n := range 5 {
 				in.State.Succeed(now.Add(time.Duration(n-6)*days), *in.State.Issued, true)
 			}
-			in.Force = true
+			in.Force, in.Wish.Limits = true, true
 		}, true, Forced, now, ""},
 
 		{"the clock is before its begin", leaf(90*days, -time.Hour), nil, false, Future, now.Add(time.Hour), "clock"},

@@ -62,10 +62,14 @@ type Attempt struct {
 	Error  string    `json:"error"`
 	Next   time.Time `json:"next"`             // not before
 	Obeyed bool      `json:"obeyed,omitempty"` // Next is the CA's word
+	Server string    `json:"server"`           // directory URL
 }
 
-// Interrupted is the Kind of an attempt that was begun and never ended.
-const Interrupted = "interrupted"
+// Kinds of attempts; the others are acme.Kind's.
+const (
+	Interrupted = "interrupted" // begun and never ended
+	Validation  = "validation"  // counts against the CA's limit
+)
 
 // Order is an order that succeeded.
 type Order struct {
@@ -75,7 +79,7 @@ type Order struct {
 	Replaces bool      `json:"replaces,omitempty"` // exempt from rate limits
 }
 
-// Fail is an attempt that failed.
+// Fail is an attempt in which the CA could not see that a name is ours.
 type Fail struct {
 	At     time.Time `json:"at"`
 	Server string    `json:"server"`
@@ -160,8 +164,7 @@ func (s *State) Begin(now time.Time, server string) {
 	if s.Attempt != nil && !ahead(s.Attempt.At, now) {
 		n = s.Attempt.Count + 1
 	}
-	s.Attempt = &Attempt{At: now, Count: n, Kind: Interrupted, Error: "it was interrupted", Next: now.Add(backoff(n))}
-	s.Fails = append(recent(s.Fails, now), Fail{now, server})
+	s.Attempt = &Attempt{At: now, Count: n, Kind: Interrupted, Error: "it was interrupted", Next: now.Add(backoff(n)), Server: server}
 }
 
 // Fail notes how the attempt that was begun has failed. retryAt is when the CA
@@ -175,6 +178,10 @@ func (s *State) Fail(now time.Time, kind, text string, retryAt time.Time) {
 	if retryAt.After(a.Next) {
 		a.Next, a.Obeyed = retryAt, true
 	}
+	s.Fails = recent(s.Fails, now)
+	if kind == Validation {
+		s.Fails = append(s.Fails, Fail{now, a.Server})
+	}
 }
 
 // Succeed notes a certificate that was obtained; what was known of the one before
@@ -183,7 +190,7 @@ func (s *State) Fail(now time.Time, kind, text string, retryAt time.Time) {
 func (s *State) Succeed(now time.Time, i Issued, replaces bool) {
 	i.At = now
 	s.Issued, s.Window, s.Attempt = &i, nil, nil
-	s.Fails = slices.DeleteFunc(s.Fails, func(f Fail) bool { return f.At.Equal(now) || f.Server == i.Server })
+	s.Fails = slices.DeleteFunc(s.Fails, func(f Fail) bool { return f.Server == i.Server })
 	s.Orders = append(slices.DeleteFunc(s.Orders, func(o Order) bool { return now.Sub(o.At) > week }),
 		Order{now, i.Names, i.Server, replaces})
 	if n := len(s.Orders); n > mostOrders {
