@@ -34,6 +34,7 @@ func TestParseDefaults(t *testing.T) {
 		Nginx:     Nginx{Image: "nginx:1.30.6-alpine"},
 		StopGrace: 300e9,
 		Immutable: []string{},
+		Schedule:  Schedule{Cert: "six-hourly"},
 		Users:     Users{Cost: 10},
 		ACME:      noACME,
 		Certs:     noHooks,
@@ -62,6 +63,7 @@ registry:
 nginx:
   image: regctl.local/nginx
 stop_grace: 1m30s
+schedule: {cert: 17 3 * * *}
 users:
   cost: 12
 ...
@@ -77,6 +79,7 @@ users:
 		Nginx:     Nginx{Image: "regctl.local/nginx"},
 		StopGrace: 90e9,
 		Immutable: []string{},
+		Schedule:  Schedule{Cert: "17 3 * * *"},
 		Users:     Users{Cost: 12},
 		ACME:      noACME,
 		Certs:     noHooks,
