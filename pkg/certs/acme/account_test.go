@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/regctl/regctl/pkg/advice"
 )
@@ -186,7 +187,17 @@ func TestEphemeral(t *testing.T) {
 		}
 		return false
 	})
+	old := time.Now().Add(-time.Hour).Truncate(time.Second)
+	if err := os.Chtimes(p.web, old, old); err != nil {
+		t.Fatal(err)
+	}
 	mustObtain(t, i, oneName)
+	if fi, err := os.Stat(p.web); err != nil || !fi.ModTime().Equal(old) {
+		t.Errorf("the webroot has changed: %v, %v", fi.ModTime(), err)
+	}
+	if entries, err := os.ReadDir(p.web); err != nil || len(entries) > 0 {
+		t.Errorf("left behind: %v, %v", entries, err)
+	}
 	if _, err := os.Stat(i.Accounts.Dir); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("something was written: %v", err)
 	}

@@ -20,12 +20,14 @@ import (
 	"github.com/regctl/regctl/pkg/certs"
 )
 
-// Directories of Let's Encrypt. What is issued by the second is trusted by
-// nobody: it is there to try things.
-const (
-	LetsEncrypt        = "https://acme-v02.api.letsencrypt.org/directory"
-	LetsEncryptStaging = "https://acme-staging-v02.api.letsencrypt.org/directory"
-)
+// Staging is where to try what is meant for a directory: Let's Encrypt has another
+// for that, whose certificates nobody trusts. Elsewhere it is the same one.
+func Staging(directory string) string {
+	if directory == "https://acme-v02.api.letsencrypt.org/directory" {
+		return "https://acme-staging-v02.api.letsencrypt.org/directory"
+	}
+	return directory
+}
 
 // mostSkew is how far this machine's clock and the CA's may be apart. Beyond it a
 // new certificate would look expired or not yet valid here.
@@ -78,7 +80,7 @@ type Issued struct {
 // Obtain obtains a certificate. It ends soon after ctx does and leaves no answer
 // to a challenge behind. Its errors are *Error (wrapped), or those of the file
 // system. What it returns covers every name, fits its key and is valid now.
-func (i *Issuer) Obtain(ctx context.Context, r Request) (*Issued, error) {
+func (i *Issuer) Obtain(ctx context.Context, r Request) (got *Issued, err error) {
 	key, err := newKey(r.KeyType)
 	if err != nil {
 		return nil, err
@@ -101,6 +103,10 @@ func (i *Issuer) Obtain(ctx context.Context, r Request) (*Issued, error) {
 	}
 	var solver *webrootSolver
 	if i.Webroot != nil {
+		if i.Ephemeral {
+			back := i.Webroot.remember()
+			defer func() { err = errors.Join(err, back()) }()
+		}
 		if err := i.Webroot.Sweep(); err != nil {
 			return nil, err
 		}
@@ -126,10 +132,13 @@ func (i *Issuer) Obtain(ctx context.Context, r Request) (*Issued, error) {
 	if solver != nil {
 		o.err = errors.Join(o.err, solver.close())
 	}
+	if o.err == nil {
+		o.err = i.examine(o.issued, r)
+	}
 	if o.err != nil {
 		return nil, o.err
 	}
-	return o.issued, i.examine(o.issued, r)
+	return o.issued, nil
 }
 
 func (i *Issuer) now() time.Time {

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"sync"
+	"time"
 
 	"github.com/regctl/regctl/pkg/durable"
 )
@@ -65,6 +66,43 @@ func (w Webroot) Sweep() error {
 	}
 	errs = append(errs, durable.Sweep(w.challengeDir(), 0))
 	return errors.Join(errs...)
+}
+
+// remember notes what the directories of answers look like, so that back can make
+// them look so again: a rehearsal leaves no trace, not even a time.
+func (w Webroot) remember() (back func() error) {
+	type look struct {
+		dir   string
+		there bool
+		at    time.Time
+	}
+	var looks []look
+	for dir := w.challengeDir(); ; dir = filepath.Dir(dir) {
+		fi, err := os.Stat(dir)
+		l := look{dir: dir, there: err == nil}
+		if err == nil {
+			l.at = fi.ModTime()
+		}
+		looks = append(looks, l)
+		if dir == filepath.Clean(w.Dir) || dir == filepath.Dir(dir) {
+			break
+		}
+	}
+	return func() error {
+		var errs []error
+		for _, l := range looks {
+			var err error
+			if l.there {
+				err = os.Chtimes(l.dir, time.Time{}, l.at)
+			} else {
+				err = os.Remove(l.dir)
+			}
+			if !errors.Is(err, fs.ErrNotExist) {
+				errs = append(errs, err)
+			}
+		}
+		return errors.Join(errs...)
+	}
 }
 
 // webrootSolver is lego's challenge.Provider over a Webroot.
