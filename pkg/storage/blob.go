@@ -56,7 +56,7 @@ func (s *Store) Blobs(ctx context.Context, workers int, visit func(Blob) error, 
 		return err
 	}
 	found := make([][]Problem, len(parts))
-	err = each(workers, len(parts), func(i int) error {
+	err = Each(workers, len(parts), func(i int) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}

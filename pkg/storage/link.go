@@ -13,7 +13,7 @@ type Link struct {
 	Digest Digest
 	// Target is the link's content. It differs from Digest in an alias: a layer
 	// that was pushed by its sha512 lies under its sha256. Zero if there is a fault
-	// or if it was not read.
+	// other than LinkMismatch.
 	Target Digest
 	// ModTime is when the link was written last, Changed the same for its inode;
 	// both zero if it is missing.
@@ -141,12 +141,13 @@ func (r *Repository) link(alg *dir, name string, digest Digest, alias bool) (Lin
 		}
 	}
 	if l.Fault == "" && l.Target != digest && !(alias && digest.alg != SHA256 && l.Target.alg == SHA256) {
-		l.Target, l.Fault = Digest{}, LinkMismatch
+		l.Fault = LinkMismatch
 	}
 	return l, true
 }
 
-// Revisions are the links of all manifests of the repository, each read.
+// Revisions are the links of all manifests of the repository, each read. One that
+// was deleted may still have its directory, see [LinkMissing].
 func (r *Repository) Revisions() ([]Link, error) { return r.links(revisionsDir, false) }
 
 // Revision reads the link of one manifest; absent is a LinkMissing fault.

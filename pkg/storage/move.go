@@ -83,14 +83,27 @@ func (m *Mover) Move(from, to string) error {
 	return nil
 }
 
-// Lstat is [Store.Lstat] with the directory kept open.
-func (m *Mover) Lstat(rel string) (Info, error) {
-	parent, name := split(rel)
-	d, err := m.from.open(m.s, parent)
+// Lstat is [Store.Lstat] of a path below dir, which is kept open.
+func (m *Mover) Lstat(dir, rel string) (Info, error) {
+	d, err := m.from.open(m.s, dir)
 	if err != nil {
 		return Info{}, err
 	}
-	return d.stat(name)
+	return d.stat(rel)
+}
+
+// List is [Store.List] of a directory below dir, which is kept open.
+func (m *Mover) List(dir, name string) ([]Entry, error) {
+	d, err := m.from.open(m.s, dir)
+	if err != nil {
+		return nil, err
+	}
+	sub, err := d.open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer sub.close()
+	return sub.entries()
 }
 
 // renamePlain is for file systems that cannot rename without replacing (NFS):

@@ -37,7 +37,8 @@ type Fault string
 
 // What can be wrong with a link.
 const (
-	// LinkMissing is a directory without the link it is there for.
+	// LinkMissing is a directory without the link it is there for. That is how the
+	// registry deletes a manifest or layer: only a tag without its link is damaged.
 	LinkMissing Fault = "link-missing"
 	// LinkEmpty is what a crash leaves of a link that 2.x wrote.
 	LinkEmpty Fault = "link-empty"

@@ -87,7 +87,10 @@ func (s *Store) List(rel string) ([]Entry, error) {
 		return nil, err
 	}
 	defer d.close()
-	var out []Entry
+	return d.entries()
+}
+
+func (d *dir) entries() (out []Entry, err error) {
 	err = d.each(func(name string, typ fs.FileMode) error {
 		out = append(out, Entry{name, typ})
 		return nil
@@ -107,9 +110,9 @@ func split(rel string) (parent, name string) {
 // absent tells that something is not there.
 func absent(err error) bool { return errors.Is(err, fs.ErrNotExist) }
 
-// each runs f for every i below n on that many goroutines and returns the first
+// Each runs f for every i below n on that many goroutines and returns the first
 // error, after which none begins.
-func each(workers, n int, f func(i int) error) error {
+func Each(workers, n int, f func(i int) error) error {
 	workers = max(1, min(workers, n))
 	if workers == 1 {
 		for i := range n {
