@@ -154,7 +154,9 @@ func (s *Server) SetRenewalInfo(certificate []byte, answer string) error {
 		return err
 	}
 	r := httptest.NewRecorder()
-	s.web.ManagementHandler().ServeHTTP(r, httptest.NewRequest(http.MethodPost, "/set-renewal-info/", bytes.NewReader(body)))
+	q := httptest.NewRequest(http.MethodPost, "/set-renewal-info/", bytes.NewReader(body))
+	q.Header.Set("User-Agent", "test") // it refuses questions without one
+	s.web.ManagementHandler().ServeHTTP(r, q)
 	if r.Code/100 != 2 {
 		return fmt.Errorf("set renewal info: %d %s", r.Code, r.Body)
 	}
