@@ -72,18 +72,20 @@ func runHook(ctx context.Context, dir string, argv, env []string, timeout time.D
 
 // tail keeps the last bytes written to it.
 type tail struct {
-	bytes.Buffer
+	kept bytes.Buffer // not embedded: its ReadFrom would be used instead of Write
 	most int
 }
+
+func (t *tail) String() string { return t.kept.String() }
 
 func (t *tail) Write(p []byte) (int, error) {
 	n := len(p)
 	if n > t.most {
 		p = p[n-t.most:]
 	}
-	if over := t.Len() + len(p) - t.most; over > 0 {
-		t.Next(over)
+	if over := t.kept.Len() + len(p) - t.most; over > 0 {
+		t.kept.Next(over)
 	}
-	t.Buffer.Write(p)
+	t.kept.Write(p)
 	return n, nil
 }

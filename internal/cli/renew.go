@@ -170,11 +170,12 @@ func (r *renewer) rehearse(ctx context.Context) error {
 	if err := r.d.answers(r.app, issuer); err != nil {
 		return err
 	}
-	if id, err := r.nginx(ctx); err != nil {
-		return err
-	} else if id == "" && issuer.Webroot != nil {
-		r.say("not tried: nginx does not run")
-		return nil
+	if id, err := r.nginx(ctx); issuer.Webroot != nil && (err != nil || id == "") {
+		if err == nil {
+			err = errors.New("nginx does not run")
+		}
+		r.say("not tried: %v", err)
+		return ctx.Err()
 	}
 	issuer.Ephemeral = true
 	issuer.Directory = acme.Staging(issuer.Directory)

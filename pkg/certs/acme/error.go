@@ -1,9 +1,13 @@
 package acme
 
 import (
+	"errors"
+	"net/http"
 	"strings"
 	"time"
 	"unicode"
+
+	"github.com/regctl/regctl/pkg/advice"
 )
 
 // Kind says what went wrong in a few words that stay the same.
@@ -55,4 +59,69 @@ func oneLine(s string) string {
 		s = string(r[:maxDetail]) + "…"
 	}
 	return s
+}
+
+const problemPrefix = "urn:ietf:params:acme:error:"
+
+// kindOf sorts the problems of RFC 8555, 6.7 and of the drafts around it.
+func kindOf(problem string, status int) Kind {
+	switch problem {
+	case "rateLimited":
+		return RateLimited
+	case "userActionRequired":
+		return Terms
+	case "accountDoesNotExist":
+		return Account
+	case "externalAccountRequired":
+		return Binding
+	case "dns", "connection", "caa", "incorrectResponse", "tls":
+		return Validation
+	case "rejectedIdentifier", "unsupportedIdentifier", "invalidProfile", "badCSR", "badPublicKey", "invalidContact", "unsupportedContact", "malformed":
+		return Rejected
+	case "serverInternal", "badNonce":
+		return Unreachable
+	}
+	switch {
+	case status == http.StatusTooManyRequests:
+		return RateLimited
+	case status >= 500:
+		return Unreachable
+	}
+	return Refused
+}
+
+// advise adds the way out where there is one.
+func (i *Issuer) advise(e *Error) error {
+	switch e.Kind {
+	case Validation:
+		switch {
+		case e.Type == "caa":
+			return advice.With(e, "a CAA record in DNS forbids this CA: add one for it, or choose another with acme.server")
+		case i.DNS != nil:
+			return advice.With(e, "look at the TXT record _acme-challenge of the name, and at acme.dns in regctl.yaml")
+		}
+		return advice.With(e, "the name has to lead to this host, and port 80 of it to http_port in regctl.yaml, also through a firewall; or set acme.challenge: dns-01")
+	case RateLimited:
+		return advice.With(e, "regctl cert renew asks again in time; --force would only be refused")
+	case Terms:
+		return advice.With(e, "read the CA's new terms; the account has to agree to them")
+	}
+	return e
+}
+
+// bindingRefused tells apart what a refusal to register is about when an
+// external account was named.
+func (i *Issuer) bindingRefused(err error) error {
+	if e, ok := errors.AsType[*Error](err); ok && i.Binding != nil && (e.Kind == Refused || e.Kind == Account || e.Kind == Rejected) {
+		e.Kind = Binding
+		return advice.With(e, "look at acme.eab.key_id and its HMAC key; many work once only, or for a few days: get new ones from the CA")
+	}
+	return err
+}
+
+func behind(skew time.Duration) string {
+	if skew > 0 {
+		return skew.Round(time.Minute).String() + " behind"
+	}
+	return (-skew).Round(time.Minute).String() + " ahead of"
 }

@@ -126,13 +126,6 @@ func (i *Issuer) obtain(ctx context.Context, r Request, key crypto.Signer, web *
 	return &Issued{Pair: certs.Pair{Fullchain: res.Certificate, Key: certcrypto.PEMEncode(key)}, Replaces: replaced && !c.t.conflict()}, nil
 }
 
-func behind(skew time.Duration) string {
-	if skew > 0 {
-		return skew.Round(time.Minute).String() + " behind"
-	}
-	return (-skew).Round(time.Minute).String() + " ahead of"
-}
-
 // solve sets the one solver.
 func (i *Issuer) solve(c *client, web *webrootSolver) (done func(), err error) {
 	if web != nil {
@@ -207,16 +200,6 @@ func (i *Issuer) register(ctx context.Context, acc *account, c *client, plain bo
 	return i.connect(ctx, acc, plain)
 }
 
-// bindingRefused tells apart what a refusal to register is about when an
-// external account was named.
-func (i *Issuer) bindingRefused(err error) error {
-	if e, ok := errors.AsType[*Error](err); ok && i.Binding != nil && (e.Kind == Refused || e.Kind == Account || e.Kind == Rejected) {
-		e.Kind = Binding
-		return advice.With(e, "look at acme.eab.key_id and its HMAC key; many work once only, or for a few days: get new ones from the CA")
-	}
-	return err
-}
-
 // tellEmail tells the CA another address. It does not matter enough to fail.
 func (i *Issuer) tellEmail(acc *account, c *client) {
 	if i.Ephemeral || acc.Email == i.Email {
@@ -231,8 +214,6 @@ func (i *Issuer) tellEmail(acc *account, c *client) {
 		i.log("the account was not written: %v", err)
 	}
 }
-
-const problemPrefix = "urn:ietf:params:acme:error:"
 
 func problem(err error) *acme.ProblemDetails {
 	var p *acme.ProblemDetails
@@ -316,52 +297,6 @@ func (i *Issuer) challenge() string {
 		return string(challenge.DNS01)
 	}
 	return string(challenge.HTTP01)
-}
-
-// advise adds the way out where there is one.
-func (i *Issuer) advise(e *Error) error {
-	switch e.Kind {
-	case Validation:
-		switch {
-		case e.Type == "caa":
-			return advice.With(e, "a CAA record in DNS forbids this CA: add one for it, or choose another with acme.server")
-		case i.DNS != nil:
-			return advice.With(e, "look at the TXT record _acme-challenge of the name, and at acme.dns in regctl.yaml")
-		}
-		return advice.With(e, "the name has to lead to this host, and port 80 of it to http_port in regctl.yaml, also through a firewall; or set acme.challenge: dns-01")
-	case RateLimited:
-		return advice.With(e, "regctl cert renew asks again in time; --force would only be refused")
-	case Terms:
-		return advice.With(e, "read the CA's new terms; the account has to agree to them")
-	}
-	return e
-}
-
-// kindOf sorts the problems of RFC 8555, 6.7 and of the drafts around it.
-func kindOf(problem string, status int) Kind {
-	switch problem {
-	case "rateLimited":
-		return RateLimited
-	case "userActionRequired":
-		return Terms
-	case "accountDoesNotExist":
-		return Account
-	case "externalAccountRequired":
-		return Binding
-	case "dns", "connection", "caa", "incorrectResponse", "tls":
-		return Validation
-	case "rejectedIdentifier", "unsupportedIdentifier", "invalidProfile", "badCSR", "badPublicKey", "invalidContact", "unsupportedContact", "malformed":
-		return Rejected
-	case "serverInternal", "badNonce":
-		return Unreachable
-	}
-	switch {
-	case status == http.StatusTooManyRequests:
-		return RateLimited
-	case status >= 500:
-		return Unreachable
-	}
-	return Refused
 }
 
 // firstName finds the name that an error of lego's is about, the first in order,
