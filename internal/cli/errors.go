@@ -63,6 +63,7 @@ func status(ctx context.Context, err error) int {
 		invalid *config.Invalid
 		rights  *users.RightsError
 		held    *lock.HeldError
+		inside  *insideError
 	)
 	switch {
 	case err == nil:
@@ -71,6 +72,8 @@ func status(ctx context.Context, err error) int {
 		return statusInterrupted
 	case errors.Is(err, errProblems):
 		return statusProblems
+	case errors.As(err, &inside):
+		return inside.Status
 	case errors.As(err, &usage):
 		return statusUsage
 	case errors.As(err, &invalid), errors.As(err, &rights), errors.Is(err, errNoDeployment), errors.Is(err, errContradicts):
