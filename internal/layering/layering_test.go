@@ -28,6 +28,7 @@ var mayImport = map[string][]string{
 	"pkg/hold":        {"pkg/durable"},
 	"pkg/pipeline":    {"templates"},
 	"pkg/schedule":    {"pkg/advice", "pkg/cron", "pkg/durable", "templates"},
+	"pkg/accesslog":   {},
 	"pkg/pattern":     {},
 	"pkg/users":       {"pkg/advice", "pkg/durable", "pkg/lock", "pkg/pattern"},
 	"pkg/certs":       {"pkg/advice", "pkg/durable"},
