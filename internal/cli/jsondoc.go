@@ -28,6 +28,8 @@ var results = []struct {
 	{"user grant, user revoke", grantResult{}},
 	{"user ls", userList{}},
 	{"user check", checkResult{}},
+	{"cert issue, cert renew, cert import", certResult{}},
+	{"cert status", certStatusResult{}},
 	{"ci github, ci gitlab, ci generic", ciResult{}},
 	{"schedule install, schedule show, schedule remove", scheduleResult{}},
 	{"version", versionInfo{}},
