@@ -29,6 +29,7 @@ var mayImport = map[string][]string{
 	"pkg/pipeline":            {"templates"},
 	"pkg/schedule":            {"pkg/advice", "pkg/cron", "pkg/durable", "templates"},
 	"pkg/accesslog":           {},
+	"pkg/inventory":           {"pkg/storage"},
 	"pkg/retention":           {"pkg/pattern"},
 	"pkg/pattern":             {},
 	"pkg/users":               {"pkg/advice", "pkg/durable", "pkg/lock", "pkg/pattern"},
