@@ -1,9 +1,7 @@
 package cli
 
 import (
-	"bufio"
 	"fmt"
-	"strings"
 
 	"github.com/regctl/regctl/internal/ui"
 	"github.com/regctl/regctl/pkg/config"
@@ -24,16 +22,8 @@ func (a *App) askTerms(cfg *config.Config) error {
 	if cfg.TLS.Mode != config.ModeLetsEncrypt || cfg.ACME.AgreeTOS || a.dryRun || !ui.IsTerminal(a.In) {
 		return nil
 	}
-	fmt.Fprintf(a.Err, "A certificate needs your agreement to %s\nDo you agree? [y/N] ", termsOf(cfg))
-	line, err := bufio.NewReader(a.In).ReadString('\n')
-	if err != nil && line == "" {
-		fmt.Fprintln(a.Err)
-		return nil // no answer is no agreement; up asks for it again
-	}
-	switch strings.ToLower(strings.TrimSpace(line)) {
-	case "y", "yes":
-		cfg.ACME.AgreeTOS = true
-	}
+	// No answer is no agreement; up asks for it again.
+	cfg.ACME.AgreeTOS = a.ui.Confirm(a.In, fmt.Sprintf("A certificate needs your agreement to %s\nDo you agree?", termsOf(cfg)))
 	return nil
 }
 
