@@ -33,7 +33,7 @@ var scheduled = []struct {
 		func(s config.Schedule) string { return s.Cert }, false, time.Hour},
 	{"gc", "Free what nothing in the registry needs", []string{"gc", "--quiet"},
 		func(s config.Schedule) string { return s.GC }, true, 12 * time.Hour},
-	{"purge", "Empty the trash of the registry's garbage collections", []string{"gc", "purge", "--quiet"},
+	{"purge", "Empty the trash of the registry's garbage collections", []string{"gc", "purge", "--yes", "--quiet"},
 		func(s config.Schedule) string {
 			if s.GC == cron.Off {
 				return cron.Off
