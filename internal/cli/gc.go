@@ -32,6 +32,10 @@ func newGCCommand(a *App) *cobra.Command {
 them to a trash on the same volume. The registry runs on; pushes wait for as
 long as the move takes. Untagged manifests stay unless --delete-untagged.
 
+Tags go by the rules under retention in regctl.yaml; --dry-run says of each why it
+stays or goes. Rules that take every tag of a repository, or more of all tags than
+retention.max_delete, need --yes, from cron too.
+
 What went can be put back with regctl gc undo until its trash is freed. Each run
 frees the trash that is older than --keep-trash.
 
@@ -66,6 +70,8 @@ type gcResult struct {
 	TrashUntil time.Time `json:"trash_until" doc:"when a later collection frees what this one took; zero: it took nothing"`
 	Disk       diskRoom  `json:"disk" doc:"file system of the images"`
 
+	Retention *retentionResult `json:"retention" doc:"what the rules of regctl.yaml say; null: there are none"`
+
 	at site
 }
 
@@ -76,6 +82,9 @@ func (r *gcResult) Text(w io.Writer) {
 		for _, i := range r.Items {
 			fmt.Fprintf(w, "%s\n", i)
 		}
+	}
+	if r.Retention != nil {
+		r.Retention.text(w, r.DryRun)
 	}
 	switch {
 	case r.Blobs.Deleted+r.Manifests.Deleted+r.Tags.Deleted+r.Links+r.Uploads+r.Emptied == 0:
@@ -137,13 +146,22 @@ func (a *App) runGC(ctx context.Context, cmd *cobra.Command, o gcOptions) error 
 		return err
 	}
 	defer done()
+	if at.d != nil {
+		o.fromConfig(cmd, at.d.cfg.GC)
+	}
 	req := gcRequest{DeleteUntagged: o.deleteUntagged, UntaggedOlderThan: o.untaggedOlderThan, Grace: o.grace, KeepTrash: o.keepTrash,
 		DryRun: a.dryRun, Items: a.dryRun || a.ui.Verbose, Command: "gc"}
 	if err := o.check(); err != nil {
 		return err
 	}
 	if at.d != nil {
-		if req.Keep, err = a.digestsInUse(ctx, at.engine); err != nil {
+		req.CosignTags = at.d.cfg.GC.CosignTags
+		if at.d.cfg.GC.KeepRunning {
+			if req.Keep, err = a.digestsInUse(ctx, at.engine); err != nil {
+				return err
+			}
+		}
+		if req.Retention, err = a.retention(ctx, at); err != nil {
 			return err
 		}
 	}
@@ -164,6 +182,9 @@ func (a *App) runGC(ctx context.Context, cmd *cobra.Command, o gcOptions) error 
 		}
 		if !a.ui.Confirm(a.In, "Move it to the trash?") {
 			return errors.New("nothing was changed")
+		}
+		if req.Retention != nil {
+			req.Retention.Consent = true // to what was just shown
 		}
 	}
 	res, err := a.collect(ctx, at, req)
@@ -199,7 +220,7 @@ func (a *App) collect(ctx context.Context, at site, req gcRequest) (*gcResult, e
 	if err := a.do(ctx, at, "gc", req, &reply); err != nil {
 		return nil, err
 	}
-	res := &gcResult{Result: reply.Result, Items: reply.Items, Disk: reply.Disk, at: at}
+	res := &gcResult{Result: reply.Result, Items: reply.Items, Disk: reply.Disk, Retention: reply.Retention, at: at}
 	for _, t := range reply.Trash {
 		res.TrashBytes += t.Bytes
 		if t.Run == reply.Run && reply.Run != "" {
