@@ -178,9 +178,7 @@ func (a *App) runInit(ctx context.Context, o initOptions) error {
 	if err := users.CheckName(o.user); err != nil {
 		return usagef("--user: %w", err)
 	}
-	if err := a.askTerms(cfg); err != nil {
-		return err
-	}
+	a.askTerms(cfg)
 	s := &setup{app: a, layout: l, cfg: cfg, opts: o}
 	res, err := s.run(ctx)
 	if err != nil {

@@ -1,8 +1,8 @@
 package cli
 
 import (
-	"bufio"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/regctl/regctl/internal/ui"
@@ -20,21 +20,29 @@ func termsOf(cfg *config.Config) string {
 
 // askTerms asks a person at a terminal to agree to the terms of service. --yes
 // does not answer this: it is not a question of what regctl may do.
-func (a *App) askTerms(cfg *config.Config) error {
+func (a *App) askTerms(cfg *config.Config) {
 	if cfg.TLS.Mode != config.ModeLetsEncrypt || cfg.ACME.AgreeTOS || a.dryRun || !ui.IsTerminal(a.In) {
-		return nil
+		return
 	}
 	fmt.Fprintf(a.Err, "A certificate needs your agreement to %s\nDo you agree? [y/N] ", termsOf(cfg))
-	line, err := bufio.NewReader(a.In).ReadString('\n')
-	if err != nil && line == "" {
-		fmt.Fprintln(a.Err)
-		return nil // no answer is no agreement; up asks for it again
-	}
-	switch strings.ToLower(strings.TrimSpace(line)) {
+	switch strings.ToLower(strings.TrimSpace(readLine(a.In))) {
 	case "y", "yes":
 		cfg.ACME.AgreeTOS = true
 	}
-	return nil
+}
+
+// readLine reads up to the end of a line and no further: what follows may be a
+// password.
+func readLine(in io.Reader) string {
+	var line []byte
+	for b := make([]byte, 1); len(line) < 1024; {
+		n, err := in.Read(b)
+		if n == 1 && b[0] == '\n' || err != nil {
+			break
+		}
+		line = append(line, b[:n]...)
+	}
+	return string(line)
 }
 
 // termsText tells what is left to do about the terms, "" for nothing.
