@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bufio"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -120,5 +121,38 @@ func TestCertStatusJSON(t *testing.T) {
 		if _, ok := doc[list].([]any); !ok {
 			t.Errorf("%s is %v", list, doc[list])
 		}
+	}
+}
+
+// Without a terminal the CA is not asked on the minute; the wait holds no lock and
+// can be interrupted.
+func TestRenewWaitsWithoutTheLock(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(memoryDir(t), "d")
+	mustRun(t, "init", dir, "--domain", "registry.example.com", "--https-port", "1", "--agree-tos", "--acme-server", "https://127.0.0.1:1/dir")
+	cmd := exec.Command("regctl", "cert", "renew", "-v", "-C", dir)
+	cmd.Env = noDocker()
+	said, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(said)
+	if !lines.Scan() || !strings.HasPrefix(lines.Text(), "asking the CA in ") {
+		t.Errorf("it said %q", lines.Text())
+	}
+	if out, status := run(t, "cert", "renew", "--no-jitter", "-C", dir); status != statusOutside {
+		t.Errorf("another one: status %d\n%s", status, out)
+	}
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	for lines.Scan() {
+	}
+	cmd.Wait() // the status says it
+	if status := cmd.ProcessState.ExitCode(); status != statusInterrupted {
+		t.Errorf("status %d", status)
 	}
 }
