@@ -12,6 +12,7 @@ import (
 	"github.com/regctl/regctl/pkg/advice"
 	"github.com/regctl/regctl/pkg/compose"
 	"github.com/regctl/regctl/pkg/engine"
+	"github.com/regctl/regctl/pkg/storage"
 )
 
 // errNotCollectable says that content cannot be removed from under the stack.
@@ -96,4 +97,23 @@ func checkRoot(root string) (string, error) {
 		return "", err
 	}
 	return abs, nil
+}
+
+// digestsInUse are the digests of images that containers on this host were made
+// of. They stay, from whatever registry they came: a digest is a digest.
+func (a *App) digestsInUse(ctx context.Context, e *engine.Client) ([]storage.Digest, error) {
+	images, err := e.ImagesInUse(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var out []storage.Digest
+	for _, i := range images {
+		for _, ref := range i.Digests {
+			_, digest, _ := strings.Cut(ref, "@")
+			if d, err := storage.ParseDigest(digest); err == nil && !slices.Contains(out, d) {
+				out = append(out, d)
+			}
+		}
+	}
+	return out, nil
 }

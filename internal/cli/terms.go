@@ -2,8 +2,6 @@ package cli
 
 import (
 	"fmt"
-	"io"
-	"strings"
 
 	"github.com/regctl/regctl/internal/ui"
 	"github.com/regctl/regctl/pkg/config"
@@ -24,25 +22,8 @@ func (a *App) askTerms(cfg *config.Config) {
 	if cfg.TLS.Mode != config.ModeLetsEncrypt || cfg.ACME.AgreeTOS || a.dryRun || !ui.IsTerminal(a.In) {
 		return
 	}
-	fmt.Fprintf(a.Err, "A certificate needs your agreement to %s\nDo you agree? [y/N] ", termsOf(cfg))
-	switch strings.ToLower(strings.TrimSpace(readLine(a.In))) {
-	case "y", "yes":
-		cfg.ACME.AgreeTOS = true
-	}
-}
-
-// readLine reads up to the end of a line and no further: what follows may be a
-// password.
-func readLine(in io.Reader) string {
-	var line []byte
-	for b := make([]byte, 1); len(line) < 1024; {
-		n, err := in.Read(b)
-		if n == 1 && b[0] == '\n' || err != nil {
-			break
-		}
-		line = append(line, b[:n]...)
-	}
-	return string(line)
+	// No answer is no agreement; up asks for it again.
+	cfg.ACME.AgreeTOS = a.ui.Confirm(a.In, fmt.Sprintf("A certificate needs your agreement to %s\nDo you agree?", termsOf(cfg)))
 }
 
 // termsText tells what is left to do about the terms, "" for nothing.

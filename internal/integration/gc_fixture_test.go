@@ -13,7 +13,6 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/v1/random"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
-	"github.com/google/go-containerregistry/pkg/v1/validate"
 )
 
 // collected is what `regctl gc --json` says.
@@ -46,22 +45,56 @@ func (f *front) whole(t *testing.T, image string) {
 }
 
 func (f *front) tryWhole(t *testing.T, image string) error {
-	desc, err := remote.Get(f.ref(t, image), f.as(t, f.boss())...)
+	repo, ref, ok := strings.Cut(image, "@")
+	if !ok {
+		repo, ref, _ = strings.Cut(image, ":")
+	}
+	return f.wholeManifest(t, repo, ref)
+}
+
+// wholeManifest reads a manifest and all below it, and compares digests.
+func (f *front) wholeManifest(t *testing.T, repo, ref string) error {
+	accept := header{"Accept", ociManifest + ", application/vnd.oci.image.index.v1+json, application/vnd.docker.distribution.manifest.v2+json, application/vnd.docker.distribution.manifest.list.v2+json"}
+	a, err := f.tryAsk(t, f.boss(), http.MethodGet, "/v2/"+repo+"/manifests/"+ref, "", accept)
 	if err != nil {
 		return err
 	}
-	if desc.MediaType.IsIndex() {
-		index, err := desc.ImageIndex()
+	if a.StatusCode != http.StatusOK {
+		return fmt.Errorf("manifest %s: %s %s", ref, a.Status, a.body)
+	}
+	if got := sum([]byte(a.body)); got != a.Header.Get("Docker-Content-Digest") || strings.HasPrefix(ref, "sha256:") && got != ref {
+		return fmt.Errorf("manifest %s: its content is %s", ref, got)
+	}
+	type descriptor struct{ Digest string }
+	var m struct {
+		Config            descriptor
+		Layers, Manifests []descriptor
+	}
+	if err := json.Unmarshal([]byte(a.body), &m); err != nil {
+		return err
+	}
+	for _, child := range m.Manifests {
+		if err := f.wholeManifest(t, repo, child.Digest); err != nil {
+			return err
+		}
+	}
+	blobs := m.Layers
+	if m.Config.Digest != "" {
+		blobs = append(blobs, m.Config)
+	}
+	if len(blobs)+len(m.Manifests) == 0 {
+		return fmt.Errorf("manifest %s has nothing in it: %s", ref, a.body)
+	}
+	for _, b := range blobs {
+		a, err := f.tryAsk(t, f.boss(), http.MethodGet, "/v2/"+repo+"/blobs/"+b.Digest, "")
 		if err != nil {
 			return err
 		}
-		return validate.Index(index)
+		if got := sum([]byte(a.body)); a.StatusCode != http.StatusOK || got != b.Digest {
+			return fmt.Errorf("blob %s: %s, its content is %s", b.Digest, a.Status, got)
+		}
 	}
-	img, err := desc.Image()
-	if err != nil {
-		return err
-	}
-	return validate.Image(img)
+	return nil
 }
 
 // pushIndex pushes an index of so many images and returns its digest.
