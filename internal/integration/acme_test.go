@@ -54,7 +54,7 @@ func TestACME(t *testing.T) {
 	t.Run("status", func(t *testing.T) {
 		var s certStatus
 		a.must(t, "cert", "status", "--json").json(t, &s)
-		if len(s.Names) != 1 || s.Names[0] != a.domain || s.KeyType != "EC P-256" || s.Serial != fmt.Sprintf("%x", first.SerialNumber) {
+		if len(s.Names) != 1 || s.Names[0] != a.domain || s.KeyType != "EC P-256" || s.Serial != fmt.Sprintf("%x", first.SerialNumber.Bytes()) {
 			t.Errorf("%+v", s)
 		}
 		if !s.NextRenewal.After(time.Now()) || s.NextRenewal.After(first.NotAfter) {

@@ -48,7 +48,7 @@ type Config struct {
 
 	Bind      string `yaml:"bind" json:"bind" format:"ip" example:"192.0.2.10" doc:"IP address of this host to publish the ports on; left out: all of them"`
 	HTTPSPort int    `yaml:"https_port" json:"https_port" default:"443" min:"1" max:"65535" doc:"port that clients push to and pull from"`
-	HTTPPort  int    `yaml:"http_port" json:"http_port" min:"0" max:"65535" example:"80" doc:"port of plain HTTP, for answers to ACME alone, 0 for none; left out: 80 under letsencrypt, else 0"`
+	HTTPPort  int    `yaml:"http_port" json:"http_port" min:"0" max:"65535" example:"80" doc:"port of plain HTTP, for answers to ACME alone, 0 for none; left out: 80 for http-01, else 0"`
 
 	TLS      TLS      `yaml:"tls" json:"tls" doc:"where the certificate comes from"`
 	ACME     ACME     `yaml:"acme" json:"acme" doc:"account at the certificate authority, only under letsencrypt"`
