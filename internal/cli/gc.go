@@ -65,10 +65,10 @@ is put back. Object storage (S3) is not collected by regctl.`,
 // gcResult is what a collection did or would do.
 type gcResult struct {
 	gc.Result
-	Items      []string  `json:"items" doc:"with --dry-run or --verbose: what goes, a line each"`
-	TrashBytes int64     `json:"trash_bytes" doc:"bytes of blobs in the trash of all collections: what freeing it would give"`
-	TrashUntil time.Time `json:"trash_until" doc:"when a later collection frees what this one took; zero: it took nothing"`
-	Disk       diskRoom  `json:"disk" doc:"file system of the images"`
+	Items      []string   `json:"items" doc:"with --dry-run or --verbose: what goes, a line each"`
+	TrashBytes int64      `json:"trash_bytes" doc:"bytes of blobs in the trash of all collections: what freeing it would give"`
+	TrashUntil *time.Time `json:"trash_until" doc:"when a later collection frees what this one took; null: it took nothing"`
+	Disk       diskRoom   `json:"disk" doc:"file system of the images"`
 
 	Retention *retentionResult `json:"retention" doc:"what the rules of regctl.yaml say; null: there are none"`
 
@@ -103,7 +103,7 @@ func (r *gcResult) Text(w io.Writer) {
 		if r.HoldMS > 0 {
 			fmt.Fprintf(w, "pushes waited %s of %s\n", since(time.Duration(r.HoldMS)*time.Millisecond), since(time.Duration(r.DurationMS)*time.Millisecond))
 		}
-		if !r.TrashUntil.IsZero() {
+		if r.TrashUntil != nil {
 			fmt.Fprintf(w, "regctl gc undo%s puts it back, until %s\n", r.at.flag(), r.TrashUntil.Local().Format("2006-01-02 15:04"))
 		}
 	}
@@ -224,7 +224,8 @@ func (a *App) collect(ctx context.Context, at site, req gcRequest) (*gcResult, e
 	for _, t := range reply.Trash {
 		res.TrashBytes += t.Bytes
 		if t.Run == reply.Run && reply.Run != "" {
-			res.TrashUntil = t.At.Add(req.KeepTrash)
+			until := t.At.Add(req.KeepTrash)
+			res.TrashUntil = &until
 		}
 	}
 	return res, nil
