@@ -21,8 +21,7 @@ type gcRequest struct {
 	CosignTags        bool              `json:"cosign_tags"`
 	Keep              []storage.Digest  `json:"keep"` // whatever runs
 	Items             bool              `json:"items"`
-	Tags              []gc.TagRemoval   `json:"tags,omitempty"`
-	Repositories      []string          `json:"repositories,omitempty"`
+	Removal           *removal          `json:"removal,omitempty"` // a person's wish
 	Retention         *retentionRequest `json:"retention,omitempty"`
 	Command           string            `json:"command"`
 }
@@ -61,7 +60,7 @@ func roomOn(path string) (diskRoom, error) {
 func (r gcRequest) options(root string, tell func(progress)) gc.Options {
 	return gc.Options{
 		DeleteUntagged: r.DeleteUntagged, UntaggedOlderThan: r.UntaggedOlderThan, CosignTags: r.CosignTags,
-		Tags: r.Tags, Repositories: r.Repositories, Keep: r.Keep,
+		Keep:  r.Keep,
 		Grace: r.Grace, Uploads: gc.DefaultUploads, KeepTrash: r.KeepTrash,
 		DryRun: r.DryRun, Hold: gc.HoldFile(root), Command: "regctl " + r.Command,
 		Progress: func(p gc.Progress) {
@@ -89,6 +88,11 @@ func gcJob(ctx context.Context, root string, options json.RawMessage, tell func(
 		return nil, err
 	}
 	o := req.options(root, tell)
+	if req.Removal != nil {
+		if err := req.Removal.apply(root, &o); err != nil {
+			return nil, err
+		}
+	}
 	var kept *retentionResult
 	if req.Retention != nil {
 		var err error

@@ -30,10 +30,12 @@ var results = []struct {
 	{"user check", checkResult{}},
 	{"cert issue, cert renew, cert import", certResult{}},
 	{"cert status", certStatusResult{}},
-	{"gc", gcResult{}},
+	{"gc, repo rm, tag rm", gcResult{}},
 	{"gc undo", undoResult{}},
 	{"gc purge", purgeResult{}},
 	{"ci github, ci gitlab, ci generic", ciResult{}},
+	{"repo ls", repoList{}},
+	{"tag ls", tagList{}},
 	{"schedule install, schedule show, schedule remove", scheduleResult{}},
 	{"version", versionInfo{}},
 }

@@ -103,10 +103,26 @@ func (c *contents) reach(d storage.Digest, depth int, visit func(d storage.Diges
 	return errors.Join(errs...)
 }
 
-// Tags lists the tags of a repository, by name. The error is for a repository
-// that is not there or cannot be listed.
-func Tags(ctx context.Context, s *storage.Store, repository string) ([]Tag, error) {
+// Open opens a repository. That there is none is an error that wraps
+// fs.ErrNotExist; a directory that only others nest in is none.
+func Open(s *storage.Store, repository string) (*storage.Repository, error) {
 	r, err := s.Repository(repository, nil)
+	if err != nil {
+		return nil, err
+	}
+	for _, part := range []string{"_manifests", "_layers", "_uploads"} {
+		if _, err = s.Lstat(storage.RepositoryPath(repository) + "/" + part); err == nil {
+			return r, nil
+		}
+	}
+	r.Close()
+	return nil, err
+}
+
+// Tags lists the tags of a repository, by name. The error is for a repository
+// that is not there, see [Open], or cannot be listed.
+func Tags(ctx context.Context, s *storage.Store, repository string) ([]Tag, error) {
+	r, err := Open(s, repository)
 	if err != nil {
 		return nil, err
 	}

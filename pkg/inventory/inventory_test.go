@@ -1,8 +1,9 @@
 package inventory
 
 import (
+	"errors"
 	"fmt"
-	"os"
+	"io/fs"
 	"slices"
 	"strings"
 	"testing"
@@ -125,8 +126,10 @@ func TestTags(t *testing.T) {
 	if p := tagNamed(t, tags, "sparse"); p.Fault != "" || !slices.Equal(p.Platforms, []string{"linux/arm64/v8"}) {
 		t.Errorf("sparse is %+v", p)
 	}
-	if _, err := Tags(t.Context(), s, "team/none"); !os.IsNotExist(err) {
-		t.Errorf("a repository that is not there: %v", err)
+	for _, name := range []string{"team/none", "team"} {
+		if _, err := Tags(t.Context(), s, name); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s, a repository that is not there: %v", name, err)
+		}
 	}
 
 	facts, err := Facts(t.Context(), s)
