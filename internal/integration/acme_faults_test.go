@@ -213,3 +213,23 @@ func TestACMEHooks(t *testing.T) {
 		t.Error("a hook that failed undid the renewal")
 	}
 }
+
+// TestACMENotLoaded has a Nginx that does not follow the signal: the pair before
+// goes back to where it was, and goes on being served.
+func TestACMENotLoaded(t *testing.T) {
+	a := acmeUp(t, options{}, pebble.Options{})
+	before := a.fromCA(t)
+	id := a.containerID(t, "nginx")
+	tool(t, "docker", "exec", id, "sh", "-c", "echo 999999 > /run/nginx.pid")
+	if r := a.regctl(t, "cert", "renew", "--force"); r.status == 0 || !strings.Contains(r.stderr, "nginx") {
+		t.Errorf("%v", r)
+	}
+	if now := a.fromCA(t); !now.Equal(before) {
+		t.Error("the pair before is gone")
+	}
+	tool(t, "docker", "exec", id, "sh", "-c", "echo 1 > /run/nginx.pid")
+	a.must(t, "cert", "renew", "--force")
+	if now := a.fromCA(t); now.Equal(before) {
+		t.Error("the new pair is not served")
+	}
+}
