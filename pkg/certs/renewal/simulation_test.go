@@ -151,6 +151,18 @@ func TestAmnesia(t *testing.T) {
 	}
 }
 
+// A CA that is asked for the first time has refused nothing yet.
+func TestAttemptsAtTwoServers(t *testing.T) {
+	var s State
+	for n := range 4 {
+		s.Begin(now.Add(time.Duration(n)*time.Minute), "https://other.example/dir")
+	}
+	s.Begin(now.Add(time.Hour), server)
+	if s.Attempt.Count != 1 {
+		t.Errorf("the first attempt counts as %d", s.Attempt.Count)
+	}
+}
+
 // Killed in every attempt it still slows down.
 func TestKilledInEveryAttempt(t *testing.T) {
 	s := State{}

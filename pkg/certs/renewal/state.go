@@ -57,7 +57,7 @@ func (w *Window) known() bool { return w != nil && !w.Draw.IsZero() }
 // between.
 type Attempt struct {
 	At     time.Time `json:"at"`
-	Count  int       `json:"count"` // in a row, this one included
+	Count  int       `json:"count"` // in a row at that server, this one included
 	Kind   string    `json:"kind"`  // acme.Kind, or interrupted
 	Error  string    `json:"error"`
 	Next   time.Time `json:"next"`             // not before
@@ -161,7 +161,7 @@ func backoff(n int) time.Duration {
 // asked anything, so that being killed over and over is slow as well.
 func (s *State) Begin(now time.Time, server string) {
 	n := 1
-	if s.Attempt != nil && !ahead(s.Attempt.At, now) {
+	if s.Attempt != nil && s.Attempt.Server == server && !ahead(s.Attempt.At, now) {
 		n = s.Attempt.Count + 1
 	}
 	s.Attempt = &Attempt{At: now, Count: n, Kind: Interrupted, Error: "it was interrupted", Next: now.Add(backoff(n)), Server: server}
