@@ -91,6 +91,9 @@ func (a *App) runCertImport(ctx context.Context, o certImportOptions) error {
 
 func (r *renewer) importPair(ctx context.Context, pair certs.Pair, from string) error {
 	store, domain := r.d.certs(), r.d.cfg.Domain
+	if err := r.d.renderedFor(domain); err != nil {
+		return err
+	}
 	if r.app.dryRun {
 		if has, err := store.Has(domain, pair); err != nil {
 			return err

@@ -93,6 +93,9 @@ func (r *renewer) locked(ctx context.Context, command string, jitter bool) (wait
 		return false, err
 	}
 	defer held.Release()
+	if err := r.d.renderedFor(r.d.cfg.Domain); err != nil {
+		return false, err
+	}
 	if r.d.cfg.TLS.Mode != config.ModeLetsEncrypt {
 		return false, r.renewOther(ctx)
 	}
