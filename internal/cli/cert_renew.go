@@ -108,5 +108,9 @@ func (r *renewer) locked(ctx context.Context, command string, jitter bool) (wait
 	if r.app.dryRun {
 		return false, r.rehearse(ctx)
 	}
+	// What a killed run has left; if one is due that is after the pause.
+	if err := r.d.webroot().Sweep(); err != nil {
+		return false, err
+	}
 	return false, r.renew(ctx)
 }
