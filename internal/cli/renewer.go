@@ -146,6 +146,11 @@ func (r *renewer) look(ctx context.Context) error {
 			if err := r.askWindow(ctx, id, now); err != nil {
 				return err
 			}
+			if !r.app.dryRun { // what was drawn holds, whatever becomes of this run
+				if err := r.save(); err != nil {
+					return err
+				}
+			}
 		}
 	}
 	r.decision = r.decide(r.state)
