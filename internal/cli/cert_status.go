@@ -152,7 +152,7 @@ func (a *App) runCertStatus(ctx context.Context) error {
 	}
 	if served, err := certs.Served(ctx, d.dialAddr(), d.cfg.Domain); err == nil {
 		res.Served = a.certificateInfo(served)
-		if res.Same = r.leaf != nil && served.Fingerprint == r.leaf.Fingerprint; !res.Same {
+		if res.Same = r.leaf != nil && served.Fingerprint == r.leaf.Fingerprint; !res.Same && r.leaf != nil {
 			command := "cert renew"
 			if d.renderedFor(d.cfg.Domain) != nil {
 				command = "up"
