@@ -127,6 +127,23 @@ func TestCADownForAWeek(t *testing.T) {
 	}
 }
 
+// A daily job that fails some minutes late each day, since it waits before it asks
+// the CA, tries daily all the same.
+func TestDailyAttemptsOfADailyJob(t *testing.T) {
+	s, attempts := State{}, 0
+	for day := range 10 {
+		at := now.Add(time.Duration(day) * 24 * time.Hour)
+		if Decide(Input{Wish: wish, State: s, Now: at, Gap: 24 * time.Hour}).Due {
+			attempts++
+			s.Begin(at.Add(4*time.Minute), server)
+			s.Fail(at.Add(5*time.Minute), "unreachable", "down", time.Time{})
+		}
+	}
+	if attempts != 10 {
+		t.Errorf("%d attempts in ten days", attempts)
+	}
+}
+
 // A CA that says "now" for ever gets one order each tenth of a life, not one a run.
 func TestAWindowThatIsAlwaysPast(t *testing.T) {
 	w := &world{t: t, now: now, life: 90 * days}
