@@ -148,15 +148,15 @@ const future = 5 * time.Minute
 
 func ahead(t, now time.Time) bool { return t.After(now.Add(future)) }
 
-// backoff is how long after the n-th failure in a row the next attempt comes. An
-// hour less than a day: a daily job that has failed some minutes after it began
+// backoff is how long after the n-th failure in a row the next attempt comes. A
+// little less than a day: a daily job that has failed some minutes after it began
 // would else come too early the day after.
 func backoff(n int) time.Duration {
 	steps := []time.Duration{time.Minute, 10 * time.Minute, 100 * time.Minute}
 	if n <= len(steps) {
 		return steps[max(n, 1)-1]
 	}
-	return 23 * time.Hour
+	return 24*time.Hour - 15*time.Minute
 }
 
 // Begin notes that an attempt is about to be made. It is saved before the CA is
