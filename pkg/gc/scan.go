@@ -462,8 +462,8 @@ func (s *scan) planUploads() error {
 
 // stale tells whether an upload was given up.
 func (r *Run) stale(u storage.Upload) bool {
-	if r.young(u.ModTime) {
-		return false
+	if r.young(u.ModTime) || u.ModTime.After(r.now.Add(-time.Hour)) {
+		return false // it may be so new that its start is not written yet
 	}
 	if u.Started.IsZero() {
 		return true // nobody can go on with it
