@@ -79,7 +79,7 @@ func (r *Run) scanRepository(at int32) (*scan, error) {
 		if errors.Is(err, errGone) {
 			return &scan{run: r, at: at, repo: &repo{name: r.repos[at].name}}, nil
 		}
-		if err != nil || !s.damaged || look == 3 {
+		if err != nil || !s.damaged || look >= 3 {
 			return s, err
 		}
 		quiet := s.run.clock().Add(-5 * time.Second).UnixNano()
