@@ -17,6 +17,7 @@ import (
 
 // TestACME is the life of a certificate on a stack that goes well.
 func TestACME(t *testing.T) {
+	t.Parallel()
 	a := acmePlanned(t, options{}, pebble.Options{})
 	a.must(t, "up")
 	a.http = a.client(t)
@@ -159,6 +160,7 @@ func treeOf(t *testing.T, dir string) string {
 
 // TestACMERenewalsLoseNothing renews ten times under load.
 func TestACMERenewalsLoseNothing(t *testing.T) {
+	t.Parallel()
 	a := acmeUp(t, options{}, pebble.Options{})
 	s := a.seedRepository(t, "load/app")
 	p := a.addUser(t, "load", "--pull", "load/**", "--push", "load/**")

@@ -2,6 +2,8 @@ package inventory
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"time"
 
 	"github.com/regctl/regctl/pkg/storage"
@@ -25,18 +27,12 @@ func Facts(ctx context.Context, s *storage.Store) ([]Fact, error) {
 	if err != nil {
 		return nil, err
 	}
-	var all []Fact
-	for _, name := range names {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		facts, err := factsOf(s, name)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, facts...)
+	facts, errs := make([][]Fact, len(names)), make([]error, len(names))
+	each(ctx, len(names), func(i int) { facts[i], errs[i] = factsOf(s, names[i]) })
+	if err := errors.Join(append(errs, ctx.Err())...); err != nil {
+		return nil, err
 	}
-	return all, nil
+	return slices.Concat(facts...), nil
 }
 
 func factsOf(s *storage.Store, name string) ([]Fact, error) {

@@ -267,33 +267,20 @@ func Repositories(ctx context.Context, s *storage.Store) ([]Repository, []storag
 	}
 	owner := map[storage.Digest]owned{}
 	var mu sync.Mutex
-	var wg sync.WaitGroup
-	next := make(chan int)
-	for range runtime.GOMAXPROCS(0) {
-		wg.Go(func() {
-			for i := range next {
-				repository, has, faults := count(s, names[i])
-				mu.Lock()
-				out[i] = repository
-				problems = append(problems, faults...)
-				for d, size := range has {
-					if o, there := owner[d]; there && o.by != int32(i) {
-						owner[d] = owned{-1, size}
-					} else {
-						owner[d] = owned{int32(i), size}
-					}
-				}
-				mu.Unlock()
+	each(ctx, len(names), func(i int) {
+		repository, has, faults := count(s, names[i])
+		mu.Lock()
+		defer mu.Unlock()
+		out[i] = repository
+		problems = append(problems, faults...)
+		for d, size := range has {
+			if o, there := owner[d]; there && o.by != int32(i) {
+				owner[d] = owned{-1, size}
+			} else {
+				owner[d] = owned{int32(i), size}
 			}
-		})
-	}
-	for i := range names {
-		if ctx.Err() == nil {
-			next <- i
 		}
-	}
-	close(next)
-	wg.Wait()
+	})
 	if err := ctx.Err(); err != nil {
 		return nil, nil, err
 	}
@@ -306,6 +293,26 @@ func Repositories(ctx context.Context, s *storage.Store) ([]Repository, []storag
 		return strings.Compare(a.Repository+"\x00"+a.Path+a.Message, b.Repository+"\x00"+b.Path+b.Message)
 	})
 	return out, problems, nil
+}
+
+// each calls do with 0 to n-1 from several goroutines, until ctx ends.
+func each(ctx context.Context, n int, do func(i int)) {
+	var wg sync.WaitGroup
+	next := make(chan int)
+	for range runtime.GOMAXPROCS(0) {
+		wg.Go(func() {
+			for i := range next {
+				do(i)
+			}
+		})
+	}
+	for i := range n {
+		if ctx.Err() == nil {
+			next <- i
+		}
+	}
+	close(next)
+	wg.Wait()
 }
 
 // count reads one repository and returns the blobs that its manifests reach.

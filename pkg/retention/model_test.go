@@ -368,7 +368,7 @@ func random(r *rand.Rand) (Policy, Facts) {
 // order in which tags are found.
 func TestAgainstTheModel(t *testing.T) {
 	kept, deleted, reasons := 0, 0, map[Why]int{}
-	for seed := range uint64(6000) {
+	for seed := range uint64(2000) {
 		r := rand.New(rand.NewPCG(seed, 7))
 		p, f := random(r)
 		plan, err := Make(p, f)
@@ -400,11 +400,11 @@ func TestAgainstTheModel(t *testing.T) {
 		}
 		consent(t, seed, plan, p)
 	}
-	if kept < 10000 || deleted < 5000 {
+	if kept < 5000 || deleted < 1500 {
 		t.Errorf("%d kept, %d deleted: the choice proves little", kept, deleted)
 	}
 	for _, why := range []Why{NoRule, Immutable, InUse, Unreadable, Companion, TimeUnknown, TimesLost, Shared, KeepLast, KeepWithin, KeepTags, KeepPulledWithin, KeepSemver} {
-		if reasons[why] < 100 {
+		if reasons[why] < 50 {
 			t.Errorf("%s was a reason %d times only", why, reasons[why])
 		}
 	}

@@ -128,6 +128,10 @@ func (k keeper) versions() {
 		of[r.minor()] = append(of[r.minor()], r.text)
 		there[r.major()], there[r.minor()], there[r.text] = true, true, true
 	}
+	top := map[string]string{} // the newest below each
+	for above, versions := range of {
+		top[above] = newest(1, versions)[0]
+	}
 	for _, major := range newest(s.Majors, of[""]) {
 		kept[major] = true
 		for _, minor := range newest(s.Minors, of[major]) {
@@ -147,7 +151,7 @@ func (k keeper) versions() {
 				stays, above = kept[level], level
 				continue
 			}
-			stays = kept[above] && (limits[i] == 0 || len(of[above]) == 0 || semver.Compare(level, newest(1, of[above])[0]) > 0)
+			stays = kept[above] && (limits[i] == 0 || semver.Compare(level, top[above]) > 0)
 			break
 		}
 		if stays {
