@@ -19,7 +19,7 @@ import (
 // TestACMEBlocked cannot prove that the name is its own: the stack runs all the
 // same, nobody asks again at once, and when the way is clear the next run issues.
 func TestACMEBlocked(t *testing.T) {
-	// Not beside others: the DNS servers of one process share their records.
+	t.Parallel()
 	a := acmePlanned(t, options{}, pebble.Options{})
 	a.server.DNS.AddDNSARecord(a.domain+".", []string{"127.255.255.254"})
 	r := a.regctl(t, "up")
