@@ -35,6 +35,7 @@ var mayImport = map[string][]string{
 	"pkg/smoke":       {"pkg/advice"},
 	"pkg/gc":          {"pkg/advice", "pkg/durable", "pkg/hold", "pkg/lock", "pkg/storage"},
 	"pkg/storage":     {"pkg/advice"},
+	"pkg/fsck":        {"pkg/durable", "pkg/storage"},
 	// Builds trees for tests and benchmarks.
 	"pkg/storage/storagetest": {"pkg/storage"},
 }
