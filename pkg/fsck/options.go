@@ -25,7 +25,8 @@ const (
 
 // Options say how to check. The zero value is a full check with all defaults.
 type Options struct {
-	// Fast hashes nothing but manifests.
+	// Fast hashes nothing but manifests, and does not list the directories that have
+	// one blob or link each: what else lies there is not found.
 	Fast bool
 	// Slice limits what is hashed.
 	Slice Slice
