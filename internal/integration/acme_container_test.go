@@ -25,6 +25,7 @@ import (
 // TestACMEInANetwork has Pebble in a container of the stack's own network: it
 // finds Nginx by the Engine's DNS, at port 80 as a CA would.
 func TestACMEInANetwork(t *testing.T) {
+	t.Parallel()
 	d := planned(t, options{domain: acmeDomain, httpPort: true})
 	port, management := freePort(t), freePort(t)
 	dir := t.TempDir()
@@ -37,9 +38,8 @@ func TestACMEInANetwork(t *testing.T) {
 		t.Fatalf("%v", build)
 	}
 	trusted := pebbleFiles(t, dir)
-	d.opts.initArgs = []string{"--tls", "letsencrypt", "--acme-server", fmt.Sprintf("https://127.0.0.1:%d/dir", port), "--email", "admin@example.com", "--agree-tos"}
+	d.opts.initArgs = []string{"--tls", "letsencrypt", "--acme-server", fmt.Sprintf("https://127.0.0.1:%d/dir", port), "--acme-ca", filepath.Join(dir, "tls.pem"), "--email", "admin@example.com", "--agree-tos"}
 	d.init(t)
-	d.replace(t, "regctl.yaml", "acme:\n", "acme:\n  ca: "+filepath.Join(dir, "tls.pem")+"\n")
 	d.write(t, "docker-compose.override.yml", "services:\n  nginx:\n    networks:\n      edge:\n        aliases: ["+acmeDomain+"]\n")
 
 	// The CA is not there at first: the stack runs, on a pair of its own.

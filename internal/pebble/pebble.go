@@ -41,7 +41,7 @@ type Options struct {
 type Server struct {
 	URL    string                  // of the directory
 	CAFile string                  // its own certificate, for the client to trust
-	DNS    *challtestsrv.ChallSrv  // every name is 127.0.0.1 unless told otherwise
+	DNS    *challtestsrv.ChallSrv  // every name is 127.0.0.1 unless told otherwise; all servers of a process answer alike
 	DNSAt  string                  // host:port, UDP and TCP
 	Orders atomic.Int64            // requests for a new order so far
 	Hook   func(*http.Request) int // a status to answer with instead, 0 for none; set before use
@@ -154,7 +154,9 @@ func (s *Server) SetRenewalInfo(certificate []byte, answer string) error {
 		return err
 	}
 	r := httptest.NewRecorder()
-	s.web.ManagementHandler().ServeHTTP(r, httptest.NewRequest(http.MethodPost, "/set-renewal-info/", bytes.NewReader(body)))
+	req := httptest.NewRequest(http.MethodPost, "/set-renewal-info/", bytes.NewReader(body))
+	req.Header.Set("User-Agent", "regctl-test") // it insists
+	s.web.ManagementHandler().ServeHTTP(r, req)
 	if r.Code/100 != 2 {
 		return fmt.Errorf("set renewal info: %d %s", r.Code, r.Body)
 	}

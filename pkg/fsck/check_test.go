@@ -148,8 +148,7 @@ func TestDamage(t *testing.T) {
 		}, storage.UnknownEntry, nil, false},
 		"junk": {func(s sample) { s.File("docker/registry/v2/blobs/.DS_Store", ""); s.File("docker/x", "") }, storage.UnknownEntry, nil, false},
 		"temporary": {func(s sample) {
-			s.File(storage.LayerPath("team/app", s.layer)+"/link.1-2.tmp", "")
-			s.tmp(storage.BlobPath(s.layer) + "/data.1.tmp")
+			s.File(storage.TagPath("team/app", "1")+"/current/link.1-2.tmp", "half")
 		}, TemporaryFile, nil, false},
 		"upload": {func(s sample) {
 			s.At(old.When).Upload("team/app", "u", "half")
@@ -190,8 +189,6 @@ func TestDamage(t *testing.T) {
 		})
 	}
 }
-
-func (s sample) tmp(rel string) { s.File(rel, "half") }
 
 func (s sample) old(rel string) {
 	when := time.Now().Add(-30 * 24 * time.Hour)

@@ -56,6 +56,9 @@ type item struct {
 	// which a later look tells whether it was written again.
 	modified, changed int64
 	size              int64
+	// entries is when the directory of a layer's link got its entries, in
+	// nanoseconds: 3.x writes a link beside the old one first.
+	entries int64
 }
 
 func (it *item) times(modified, changed time.Time) {

@@ -457,12 +457,7 @@ func (or *oracle) files_(r *oRepo) {
 			t := parts[2]
 			s := r.follows(or, t)
 			gone := r.removed[t] || s != "" && !r.kept[s] && !or.young(or.files[r.base+"_manifests/tags/"+t+"/current/link"].mod)
-			history := ""
-			if parts[3] == "index" {
-				history = parts[4] + ":" + parts[5]
-			}
-			_, known := r.revs[history]
-			if r.damaged || !gone && (history == "" || r.kept[history] || !known) {
+			if r.damaged || !gone { // histories are too short here to be cleaned
 				or.keep[f] = true
 			}
 		case strings.HasPrefix(rest, "_uploads/"):

@@ -16,6 +16,7 @@ type repo struct {
 	// states are from before it was scanned, at scanned.
 	states  storage.DirStates
 	scanned time.Time
+	first   time.Time // when the scan began
 	// known are the manifests that it had, sorted.
 	known []storage.Digest
 	// subjects leads from a manifest to those that are to go and are about it.
@@ -67,9 +68,12 @@ type node struct {
 }
 
 // scanRepository looks at a repository and decides what stays there. Damage may
-// only seem so while somebody writes, so it is looked at again then.
+// only seem so while somebody writes: it is looked at again then, and believed
+// when it lasts.
 func (r *Run) scanRepository(at int32) (*scan, error) {
-	for look := 1; ; look++ {
+	began := time.Now()
+	since := map[string]time.Time{} // a problem to when it was first seen, and ever since
+	for {
 		s := &scan{run: r, at: at, repo: r.repos[at]}
 		err := s.look()
 		if errors.Is(err, errHealed) {
@@ -78,15 +82,47 @@ func (r *Run) scanRepository(at int32) (*scan, error) {
 		if errors.Is(err, errGone) {
 			return &scan{run: r, at: at, repo: &repo{name: r.repos[at].name}}, nil
 		}
-		if err != nil || !s.damaged || look == 3 {
+		if err != nil || !s.damaged {
 			return s, err
 		}
 		quiet := s.run.clock().Add(-5 * time.Second).UnixNano()
 		if st := s.repo.states; max(st.Tags.Modified(), st.Revisions[0].Modified(), st.Layers[0].Modified()) < quiet {
 			return s, nil
 		}
-		time.Sleep(50 * time.Millisecond)
+		since = s.since(since)
+		if now := time.Now(); s.lasts(since, now.Add(-damageLasts)) || now.Sub(began) > 5*damageLasts {
+			return s, nil
+		}
+		time.Sleep(damageLasts / 10)
 	}
+}
+
+// damageLasts is for how long damage in a repository that is written to has to be
+// there. What the registry does in several steps takes it milliseconds.
+const damageLasts = time.Second
+
+// since carries over when each problem was first seen.
+func (s *scan) since(before map[string]time.Time) map[string]time.Time {
+	out := map[string]time.Time{}
+	for _, p := range s.problems {
+		key := p.ID + " " + p.Path
+		if first, ok := before[key]; ok {
+			out[key] = first
+		} else {
+			out[key] = time.Now()
+		}
+	}
+	return out
+}
+
+// lasts tells whether all damage was there before an instant. What was not is
+// told no more: everything is kept for its sake all the same.
+func (s *scan) lasts(since map[string]time.Time, before time.Time) bool {
+	all := len(s.problems)
+	s.problems = slices.DeleteFunc(s.problems, func(p Problem) bool {
+		return p.Damage && since[p.ID+" "+p.Path].After(before)
+	})
+	return len(s.problems) == all
 }
 
 var (
@@ -109,6 +145,7 @@ func (s *scan) look() error {
 	}
 	defer s.r.Close()
 	s.repo.scanned = s.run.coarseNow()
+	s.repo.first = s.repo.scanned
 	if s.repo.states, err = s.r.States(); err != nil {
 		return err
 	}
@@ -301,6 +338,8 @@ func (s *scan) layers() error {
 			s.use(s.id(l.Target))
 		}
 	}
+	m := storage.NewMover(s.run.store)
+	defer m.Close()
 	for _, l := range candidates {
 		if s.isUsed(l.Digest) {
 			s.links++
@@ -308,6 +347,15 @@ func (s *scan) layers() error {
 		}
 		it := item{kind: kindLayer, repo: s.at, digest: l.Digest}
 		it.times(l.ModTime, l.Changed)
+		dir, name := splitPath(it.path(s.repo.name))
+		info, err := m.Lstat(dir, name)
+		if gone(err) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		it.entries = info.ModTime.UnixNano()
 		s.items = append(s.items, it)
 		if l.Target != l.Digest {
 			if s.repo.aliases == nil {
@@ -399,18 +447,24 @@ func (s *scan) planManifests() {
 	s.planHistory(gone)
 }
 
+// longHistory is how many digests a tag has in its history before those of
+// deleted manifests are removed from it. A few take no room.
+const longHistory = 10
+
 // planHistory plans the entries of deleted manifests in the histories of tags.
 func (s *scan) planHistory(gone []storage.Digest) {
-	if len(gone) == 0 {
+	if len(gone) == 0 || s.repo.remove {
 		return
 	}
-	for _, t := range s.tags {
-		if s.goes(t) || !s.run.changedOften(s.repo.name, t.Name) {
-			continue
+	// What cannot be read only stays.
+	s.r.Changes(s.tags, func(i, digests int) {
+		t := s.tags[i]
+		if s.goes(t) || digests >= 0 && digests <= longHistory {
+			return
 		}
 		history, err := s.r.History(t.Name)
-		if err != nil {
-			continue // it only stays
+		if err != nil || len(history) <= longHistory {
+			return
 		}
 		for _, l := range history {
 			if _, found := slices.BinarySearchFunc(gone, l.Digest, storage.Digest.Compare); !found || l.Fault != "" {
@@ -420,14 +474,7 @@ func (s *scan) planHistory(gone []storage.Digest) {
 			it.times(l.ModTime, l.Changed)
 			s.items = append(s.items, it)
 		}
-	}
-}
-
-// changedOften tells whether a tag had more than one digest, where the file
-// system tells the number of a directory's directories; elsewhere yes.
-func (r *Run) changedOften(repository, tag string) bool {
-	info, err := r.store.Lstat(storage.TagPath(repository, tag) + "/index/sha256")
-	return err == nil && info.Subdirectories() != 1
+	})
 }
 
 func (s *scan) planUploads() error {
@@ -450,8 +497,8 @@ func (s *scan) planUploads() error {
 
 // stale tells whether an upload was given up.
 func (r *Run) stale(u storage.Upload) bool {
-	if r.young(u.ModTime) {
-		return false
+	if r.young(u.ModTime) || u.ModTime.After(r.now.Add(-time.Hour)) {
+		return false // it may be so new that its start is not written yet
 	}
 	if u.Started.IsZero() {
 		return true // nobody can go on with it
