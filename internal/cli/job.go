@@ -32,10 +32,12 @@ type progress struct {
 	Done  int64  `json:"done,omitempty"`
 	Total int64  `json:"total,omitempty"`
 	Bytes int64  `json:"bytes,omitempty"`
+	Note  string `json:"note,omitempty"` // rate and time left
 }
 
 // jobs are all there are, by name.
 var jobs = map[string]job{
+	"fsck":     fsckJob,
 	"gc":       gcJob,
 	"gc undo":  gcUndoJob,
 	"gc purge": gcPurgeJob,
@@ -110,7 +112,7 @@ func (a *App) do(ctx context.Context, at site, name string, options, result any)
 		return err
 	}
 	show := ui.Progress{UI: &a.ui}
-	tell := func(p progress) { show.Show(p.Phase, p.Done, p.Total, p.Bytes) }
+	tell := func(p progress) { show.Show(p.Phase, p.Done, p.Total, p.Bytes, p.Note) }
 	defer show.End()
 	if at.root == "" {
 		return a.doInside(ctx, at, name, in, tell, result)

@@ -40,7 +40,7 @@ type Work struct {
 // then to be killed.
 const (
 	workEnds  = 30 * time.Second
-	longLine  = 1 << 20
+	longLine  = 16 << 20
 	errorTail = 8 << 10
 )
 

@@ -195,7 +195,7 @@ func hurting(faults []*finding) (out []*finding) {
 
 func (j *judge) broken(t storage.Tag, v *trial, faults []*finding) {
 	first := faults[0]
-	b := Broken{Repository: j.name, Tag: t.Name, Digest: t.Digest, Platforms: []string{}, ID: first.ID, Cause: first.Message, key: first.key()}
+	b := Broken{Repository: j.name, Tag: t.Name, Digest: t.Digest, Platforms: []string{}, ID: first.ID, Path: first.Path, Cause: first.Message}
 	if !first.Digest.IsZero() {
 		b.Cause = first.Digest.String() + ": " + first.Message
 	}

@@ -214,6 +214,6 @@ func both(before, now *judgement) *judgement {
 		had[f.key()] = true
 	}
 	now.findings = slices.DeleteFunc(now.findings, func(f *finding) bool { return !had[f.key()] })
-	now.broken = slices.DeleteFunc(now.broken, func(b Broken) bool { return !had[b.key] })
+	now.broken = slices.DeleteFunc(now.broken, func(b Broken) bool { return !had[b.ID+" "+b.Path] })
 	return now
 }

@@ -47,12 +47,11 @@ type Broken struct {
 	Digest     storage.Digest `json:"digest,omitzero" doc:"what the tag names"`
 	Platforms  []string       `json:"platforms" doc:"of an index, those that cannot be pulled while others can; empty if none can"`
 	ID         string         `json:"id" doc:"the first problem that is the reason"`
+	Path       string         `json:"path" doc:"of what is at fault there, below the root of the storage"`
 	Cause      string         `json:"cause" doc:"the same for a person"`
 	Since      *time.Time     `json:"since,omitempty" doc:"since when it could be known at the latest, as far as the file system tells"`
 	FirstSeen  *time.Time     `json:"first_seen,omitempty" doc:"when a check saw it first"`
 	LastGood   *time.Time     `json:"last_good,omitempty" doc:"when a check saw it whole the last time"`
-
-	key string // of the finding
 }
 
 // Problem is one thing that is wrong.
