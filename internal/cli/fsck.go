@@ -19,6 +19,8 @@ type fsckOptions struct {
 	sparse bool
 	slice  string
 	limit  string
+	repair bool
+	from   []string
 }
 
 func newFsckCommand(a *App) *cobra.Command {
@@ -34,11 +36,18 @@ what a push or a collection has under way is not taken for damage.
 wrongly, not what has other bytes. --slice 2/7 hashes a seventh of the blobs,
 --slice today/7 another one each day; the rest is checked as with --fast.
 
+--repair brings what is missing or damaged from --from, or from the trash of gc, by
+its digest, and writes damaged links anew; what was there is moved to
+.regctl/damaged on the same volume. A damaged tag is set to what it was last, as its
+history tells, only with --yes. Bad data that nobody has better is moved aside too:
+while it is there, no push brings a good one. --dry-run shows the plan.
+
 Exit status 3 when something that is kept is damaged. What is merely untidy, such
 as files that no registry makes, leaves the exit status at 0. docs/fsck.md lists
 all that can be found.`,
 		Example: `  regctl fsck --fast
-  regctl fsck --slice today/7 --limit 50MiB/s --quiet`,
+  regctl fsck --slice today/7 --limit 50MiB/s --quiet
+  regctl fsck --repair --from https://mirror.example.com --dry-run`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.runFsck(cmd.Context(), o) },
 	}
@@ -47,6 +56,8 @@ all that can be found.`,
 	f.BoolVar(&o.fast, "fast", false, "hash no blobs but manifests")
 	f.StringVar(&o.slice, "slice", "", "hash a part of the blobs: 2/7, or today/7 for another part each day")
 	f.StringVar(&o.limit, "limit", "", "read no more than this for hashing: 50MiB/s")
+	f.BoolVar(&o.repair, "repair", false, "mend what can be mended; what is bad is moved aside, never deleted")
+	f.StringArrayVar(&o.from, "from", nil, "with --repair: where good blobs are: https://REGISTRY[/PREFIX], a storage directory, or an unencrypted directory of backups; may be given again")
 	f.BoolVar(&o.sparse, "sparse", false, "an index without some of its manifests was pushed so on purpose")
 	return c
 }
@@ -86,12 +97,18 @@ func (a *App) runFsck(ctx context.Context, o fsckOptions) error {
 	if err != nil {
 		return err
 	}
+	if o.repair {
+		return a.runFsckRepair(ctx, o, req)
+	}
+	if len(o.from) > 0 {
+		return usagef("--from is for --repair")
+	}
 	at, done, err := a.openReading(ctx, o.root)
 	if err != nil {
 		return err
 	}
 	defer done()
-	res := &fsckResult{at: at}
+	res := &fsckResult{DryRun: a.dryRun, Repairs: []fsck.Step{}, at: at}
 	if err := a.do(ctx, at, "fsck", req, &res.Report); err != nil {
 		return err
 	}

@@ -12,7 +12,9 @@ import (
 
 // fsckResult is what a check found.
 type fsckResult struct {
+	DryRun bool `json:"dry_run" doc:"nothing was changed, nor what was found remembered"`
 	fsck.Report
+	Repairs []fsck.Step `json:"repairs" doc:"with --repair: what was done, or with --dry-run would be; the problems are then those that are left"`
 
 	at site
 }
@@ -22,6 +24,18 @@ const mostShown = 50
 
 // Text begins with what a person came for: what cannot be pulled.
 func (r *fsckResult) Text(w io.Writer) {
+	for _, st := range r.Repairs {
+		did := "did not "
+		switch {
+		case r.DryRun && st.Message == "":
+			did = "would "
+		case r.DryRun:
+			did = "would not "
+		case st.Done:
+			did = "did "
+		}
+		fmt.Fprintf(w, "%s%s\n", did, st)
+	}
 	if r.Tags > 0 {
 		fmt.Fprintf(w, "%s cannot be pulled:\n", count(r.Tags, "tag"))
 		for i, b := range r.Broken {

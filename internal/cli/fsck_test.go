@@ -102,3 +102,35 @@ func TestFsckDryRun(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestFsckRepair(t *testing.T) {
+	t.Parallel()
+	tree, config := damagedTree(t)
+	good := t.TempDir()
+	if err := os.CopyFS(good, os.DirFS(tree.Dir)); err != nil {
+		t.Fatal(err)
+	}
+	tree.File(storage.BlobPath(config)+"/data", "config 222")
+	tree.Remove(storage.TagPath("team/app", "good") + "/current")
+	status, out, _ := command(t, "fsck", "--root", tree.Dir, "-q", "--repair", "--from", good, "--dry-run")
+	for _, want := range []string{"would fetch " + config.String() + " for team/app from " + good + "\n", "would not set team/app:good to sha256:", ": only with --yes\n", "2 tags cannot be pulled"} {
+		if status != 3 || !strings.Contains(out, want) {
+			t.Errorf("plan: status %d, no %q in %s", status, want, out)
+		}
+	}
+	status, out, _ = command(t, "fsck", "--root", tree.Dir, "-q", "--repair", "--from", good, "--yes")
+	for _, want := range []string{"did fetch " + config.String() + " for team/app from " + good + " (the old one is in .regctl/damaged/", "did set team/app:good to sha256:", "nothing is damaged|all is well"} {
+		a, b, _ := strings.Cut(want, "|")
+		if status != 0 || !strings.Contains(out, a) && (b == "" || !strings.Contains(out, b)) {
+			t.Errorf("status %d, no %q in %s", status, want, out)
+		}
+	}
+	if status, out, _ = command(t, "fsck", "--root", tree.Dir, "-q"); status != 0 || !strings.Contains(out, "10 B that earlier repairs moved aside") {
+		t.Errorf("afterwards: status %d, %s", status, out)
+	}
+	for _, args := range [][]string{{"--from", good}, {"--repair", "--from", "https://user:secret@example.com"}} {
+		if status, _, errs := command(t, append([]string{"fsck", "--root", tree.Dir}, args...)...); status != 2 || strings.Contains(errs, "secret") {
+			t.Errorf("%q: status %d, %s", args, status, errs)
+		}
+	}
+}

@@ -37,12 +37,13 @@ type progress struct {
 
 // jobs are all there are, by name.
 var jobs = map[string]job{
-	"fsck":     fsckJob,
-	"gc":       gcJob,
-	"gc undo":  gcUndoJob,
-	"gc purge": gcPurgeJob,
-	"repo ls":  repoLsJob,
-	"tag ls":   tagLsJob,
+	"fsck":        fsckJob,
+	"fsck repair": fsckRepairJob,
+	"gc":          gcJob,
+	"gc undo":     gcUndoJob,
+	"gc purge":    gcPurgeJob,
+	"repo ls":     repoLsJob,
+	"tag ls":      tagLsJob,
 }
 
 // storageDir is where the registry keeps its data inside its container.
@@ -57,6 +58,8 @@ type site struct {
 	d      *deployment    // else
 	engine *engine.Client // with d
 	reads  bool           // it changes nothing
+	// binds are directories of the host that the job may read, by their path inside.
+	binds map[string]string
 }
 
 // flag is how to name the site in a command to type.
@@ -157,6 +160,7 @@ func (a *App) doInside(ctx context.Context, at site, name string, options []byte
 		Program: program,
 		Args:    []string{"inside", name, "--root", storageDir},
 		Volumes: map[string]string{at.d.cfg.Project + "_" + registryVolume: storageDir},
+		Binds:   at.binds,
 		Reads:   at.reads,
 		Input:   append(options, '\n'),
 		Line: func(line []byte) {

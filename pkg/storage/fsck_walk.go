@@ -3,6 +3,7 @@ package storage
 import (
 	"context"
 	"io/fs"
+	"os"
 	"sync"
 )
 
@@ -110,3 +111,7 @@ func (w *walk) look(rel string) ([]string, error) {
 
 // self looks at the directory itself.
 func (d *dir) self() (Info, error) { return d.stat(".") }
+
+// OpenFile opens a regular file by its path below the root, following no symbolic
+// link.
+func (s *Store) OpenFile(rel string) (*os.File, Info, error) { return s.root.openFile(rel) }
