@@ -164,21 +164,19 @@ func (or *oracle) repositories() (out []string) {
 
 // oRepo is one repository's content.
 type oRepo struct {
-	name      string
-	base      string
-	tags      map[string]bool
-	revs      map[string]time.Time // with a link
-	layers    map[string]string    // digest to content
-	damaged   bool
-	kept      map[string]bool
-	refs      map[string]oRefs
-	removed   map[string]bool // tags
-	forManif  map[string]bool // tags whose manifest goes too
-	whole     bool
-	used      map[string]bool
-	deadTags  map[string]bool
-	anyThing  bool
-	keptLinks int
+	name     string
+	base     string
+	tags     map[string]bool
+	revs     map[string]time.Time // with a link
+	layers   map[string]string    // digest to content
+	damaged  bool
+	kept     map[string]bool
+	refs     map[string]oRefs
+	removed  map[string]bool // tags
+	forManif map[string]bool // tags whose manifest goes too
+	whole    bool
+	used     map[string]bool
+	deadTags map[string]bool
 }
 
 func (or *oracle) load(name string) *oRepo {

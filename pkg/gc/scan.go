@@ -63,8 +63,7 @@ type node struct {
 	link            storage.Link
 	blobs, children []int32
 	subject         int32
-	schema1         bool
-	kept, goes      bool // goes: with a tag that is removed
+	kept            bool
 }
 
 // scanRepository looks at a repository and decides what stays there. Damage may

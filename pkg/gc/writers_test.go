@@ -25,6 +25,9 @@ type imitation struct {
 	three bool
 	front sync.RWMutex // held by the hold
 	id    atomic.Int64
+	// deleted are the manifests that a client deleted last. An index that names one
+	// was broken by that, not by a collection.
+	deleted sync.Map
 }
 
 func (g *imitation) path(rel string) string { return filepath.Join(g.dir, filepath.FromSlash(rel)) }
@@ -101,6 +104,7 @@ func (g *imitation) putManifest(repo, tag, text string, needs []storage.Digest) 
 			return d, err
 		}
 	}
+	g.deleted.Delete(repo + "@" + d.String())
 	for _, rel := range []string{storage.RevisionPath(repo, d) + "/link", storage.HistoryPath(repo, tag, d) + "/link", storage.TagLinkPath(repo, tag)} {
 		if err := g.put(rel, d.String()); err != nil {
 			return d, err
@@ -121,6 +125,7 @@ func (g *imitation) remove(repo string, d storage.Digest) {
 		}
 	}
 	os.Remove(g.path(storage.RevisionPath(repo, d) + "/link"))
+	g.deleted.Store(repo+"@"+d.String(), true)
 }
 
 // hold waits for the writes under way, as the front door's drain does.
@@ -269,6 +274,9 @@ func (g *imitation) pull(s *storage.Store, r *storage.Repository, d storage.Dige
 		}
 	}
 	for _, c := range m.Manifests {
+		if _, deleted := g.deleted.Load(r.Name + "@" + c.Digest.String()); deleted {
+			continue
+		}
 		if err := g.pull(s, r, c.Digest); err != nil {
 			return err
 		}
