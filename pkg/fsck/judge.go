@@ -37,7 +37,6 @@ type judgement struct {
 
 // trial is a manifest's.
 type trial struct {
-	done   bool
 	faults []*finding // its own and those of what it needs
 	// platforms are those of an index that cannot be pulled.
 	platforms []string

@@ -103,10 +103,8 @@ type finding struct {
 	size int64
 	// manifest tells that the blob is a manifest.
 	manifest bool
-	// what is to be mended.
-	what target
-	tag  string
-	note string // a platform
+	what     target
+	tag      string
 }
 
 // target is what a finding is about.
