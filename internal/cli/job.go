@@ -32,15 +32,18 @@ type progress struct {
 	Done  int64  `json:"done,omitempty"`
 	Total int64  `json:"total,omitempty"`
 	Bytes int64  `json:"bytes,omitempty"`
+	Note  string `json:"note,omitempty"` // rate and time left
 }
 
 // jobs are all there are, by name.
 var jobs = map[string]job{
-	"gc":       gcJob,
-	"gc undo":  gcUndoJob,
-	"gc purge": gcPurgeJob,
-	"repo ls":  repoLsJob,
-	"tag ls":   tagLsJob,
+	"fsck":        fsckJob,
+	"fsck repair": fsckRepairJob,
+	"gc":          gcJob,
+	"gc undo":     gcUndoJob,
+	"gc purge":    gcPurgeJob,
+	"repo ls":     repoLsJob,
+	"tag ls":      tagLsJob,
 }
 
 // storageDir is where the registry keeps its data inside its container.
@@ -55,6 +58,8 @@ type site struct {
 	d      *deployment    // else
 	engine *engine.Client // with d
 	reads  bool           // it changes nothing
+	// binds are directories of the host that the job may read, by their path inside.
+	binds map[string]string
 }
 
 // flag is how to name the site in a command to type.
@@ -110,7 +115,7 @@ func (a *App) do(ctx context.Context, at site, name string, options, result any)
 		return err
 	}
 	show := ui.Progress{UI: &a.ui}
-	tell := func(p progress) { show.Show(p.Phase, p.Done, p.Total, p.Bytes) }
+	tell := func(p progress) { show.Show(p.Phase, p.Done, p.Total, p.Bytes, p.Note) }
 	defer show.End()
 	if at.root == "" {
 		return a.doInside(ctx, at, name, in, tell, result)
@@ -155,6 +160,7 @@ func (a *App) doInside(ctx context.Context, at site, name string, options []byte
 		Program: program,
 		Args:    []string{"inside", name, "--root", storageDir},
 		Volumes: map[string]string{at.d.cfg.Project + "_" + registryVolume: storageDir},
+		Binds:   at.binds,
 		Reads:   at.reads,
 		Input:   append(options, '\n'),
 		Line: func(line []byte) {

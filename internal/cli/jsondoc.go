@@ -31,6 +31,7 @@ var results = []struct {
 	{"cert issue, cert renew, cert import", certResult{}},
 	{"cert status", certStatusResult{}},
 	{"gc, repo rm, tag rm", gcResult{}},
+	{"fsck", fsckResult{}},
 	{"gc undo", undoResult{}},
 	{"gc purge", purgeResult{}},
 	{"ci github, ci gitlab, ci generic", ciResult{}},

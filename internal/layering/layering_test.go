@@ -42,6 +42,7 @@ var mayImport = map[string][]string{
 	"pkg/smoke":               {"pkg/advice"},
 	"pkg/gc":                  {"pkg/advice", "pkg/durable", "pkg/hold", "pkg/lock", "pkg/storage"},
 	"pkg/storage":             {"pkg/advice"},
+	"pkg/fsck":                {"pkg/durable", "pkg/gc", "pkg/lock", "pkg/storage"},
 	"pkg/storage/storagetest": {"pkg/storage"},
 }
 
@@ -54,7 +55,7 @@ var only = map[string][]string{
 	"github.com/compose-spec/compose-go":     {"pkg/compose"},
 	"github.com/gofrs/flock":                 {"pkg/lock"},
 	"github.com/miekg/dns":                   {"internal/pebble", "pkg/certs/preflight"},
-	"github.com/google/go-containerregistry": {"pkg/smoke"},
+	"github.com/google/go-containerregistry": {"pkg/fsck", "pkg/smoke"},
 	"github.com/letsencrypt":                 {"internal/pebble"},
 	"github.com/spf13/cobra":                 {"internal/cli", "internal/docgen"},
 	"go.yaml.in/yaml":                        {"pkg/config"},

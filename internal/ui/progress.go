@@ -20,8 +20,8 @@ type Progress struct {
 const progressEvery = 200 * time.Millisecond
 
 // Show tells that a phase has done so many of its total, and so many bytes; a
-// total of 0 is unknown, and so is a size.
-func (p *Progress) Show(phase string, done, total, bytes int64) {
+// total of 0 is unknown, and so is a size. A note, which may be empty, comes last.
+func (p *Progress) Show(phase string, done, total, bytes int64, note string) {
 	if p.UI.Quiet || phase == "" {
 		return
 	}
@@ -50,6 +50,9 @@ func (p *Progress) Show(phase string, done, total, bytes int64) {
 	}
 	if bytes > 0 {
 		text += ", " + Bytes(bytes)
+	}
+	if note != "" {
+		text += ", " + note
 	}
 	fmt.Fprintf(p.UI.Err, "\r%-*s", p.width, text)
 	p.width = len(text)

@@ -26,6 +26,7 @@ type Work struct {
 	Program string // a static binary on this host, copied in
 	Args    []string
 	Volumes map[string]string // name of a volume to path inside
+	Binds   map[string]string // directory of the host to path inside, read-only
 	// Reads has the volumes mounted read-only, and leaves other containers of the
 	// project alone, as for work that needs no lock.
 	Reads bool
@@ -40,7 +41,7 @@ type Work struct {
 // then to be killed.
 const (
 	workEnds  = 30 * time.Second
-	longLine  = 1 << 20
+	longLine  = 16 << 20
 	errorTail = 8 << 10
 )
 
@@ -85,6 +86,9 @@ func (c *Client) RunWork(ctx context.Context, w Work) (status int, stderr string
 	for name, path := range w.Volumes {
 		host.Mounts = append(host.Mounts, mount.Mount{Type: mount.TypeVolume, Source: name, Target: path, ReadOnly: w.Reads,
 			VolumeOptions: &mount.VolumeOptions{NoCopy: true}})
+	}
+	for source, path := range w.Binds {
+		host.Mounts = append(host.Mounts, mount.Mount{Type: mount.TypeBind, Source: source, Target: path, ReadOnly: true})
 	}
 	var created container.CreateResponse
 	if err := c.ask(ctx, func(ctx context.Context) (err error) {
