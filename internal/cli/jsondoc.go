@@ -18,6 +18,7 @@ var results = []struct {
 	{"up", upResult{}},
 	{"down, restart", stackResult{}},
 	{"status", statusResult{}},
+	{"doctor", doctorResult{}},
 	{"smoke", smokeResult{}},
 	{"config", config.Config{}},
 	{"config validate", validateResult{}},

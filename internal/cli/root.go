@@ -62,7 +62,7 @@ Begin with:
 		}
 	}
 	add(setup, newInitCommand(a), newUpCommand(a), newDownCommand(a), newRestartCommand(a),
-		newStatusCommand(a), newLogsCommand(a), newSmokeCommand(a),
+		newStatusCommand(a), newDoctorCommand(a), newLogsCommand(a), newSmokeCommand(a),
 		newConfigCommand(a), newDiffCommand(a), newRenderCommand(a))
 	add(users, newUserCommand(a))
 	add(certificates, newCertCommand(a))

@@ -15,11 +15,12 @@ import (
 var mayImport = map[string][]string{
 	"cmd/regctl":              {"internal/cli"},
 	"internal/cli":            {"internal/ui", "pkg/*"},
-	"internal/docgen":         {"internal/cli", "pkg/config"},
+	"internal/docgen":         {"internal/cli", "pkg/config", "pkg/doctor"},
 	"internal/pebble":         {},
 	"internal/ui":             {},
 	"templates":               {},
 	"pkg/advice":              {},
+	"pkg/doctor":              {},
 	"pkg/durable":             {},
 	"pkg/lock":                {"pkg/durable"},
 	"pkg/config":              {"pkg/advice", "pkg/cron"},
