@@ -131,7 +131,7 @@ func (v *visit) people(context.Context) {
 		u.RightsError = err.Error()
 	}
 	for _, x := range list {
-		u.List = append(u.List, doctor.User{Name: x.Name, Scheme: x.Scheme, Cost: x.Cost, Expires: rights[x.Name].Expires})
+		u.List = append(u.List, doctor.User{Name: x.Name, Line: x.Line, Scheme: x.Scheme, Cost: x.Cost, Expires: rights[x.Name].Expires})
 	}
 	if u.Error != "" || u.Missing {
 		return

@@ -157,6 +157,9 @@ var ways = []broken{
 		f.Ports[0] = Port{Number: 443, Key: "https_port", Taken: true, By: "apache2 (pid 7)"}
 	}},
 	{"RC022", "502", func(_ *testing.T, f *Facts) { f.Door.Status = 502 }},
+	{"RC022", "upload: 502", func(_ *testing.T, f *Facts) {
+		f.Smoke = &Smoke{Step: "upload", Cause: "registry_unreachable", Error: "502"}
+	}},
 	{"RC023", "answers 200", func(_ *testing.T, f *Facts) { f.Door.Status, f.Door.Challenge = 200, "" }},
 	{"RC024", `"bearer" instead of Basic`, func(_ *testing.T, f *Facts) { f.Door.Challenge = "bearer" }},
 	{"RC024", "answers 404", func(_ *testing.T, f *Facts) { f.Door.Status = 404 }},
@@ -218,7 +221,10 @@ var ways = []broken{
 	{"RC070", "denied", func(_ *testing.T, f *Facts) { f.Users = &Users{Error: "permission denied"} }},
 	{"RC071", "line 3 of auth/htpasswd has no colon", func(_ *testing.T, f *Facts) { f.Users.Faults = []Fault{{3, "has no colon", true}} }},
 	{"RC072", "line 3 of auth/htpasswd damaged", func(_ *testing.T, f *Facts) { f.Users.Faults = []Fault{{3, "damaged", false}} }},
-	{"RC073", "user ann has a hash of type apr1", func(_ *testing.T, f *Facts) { f.Users.List[1].Scheme, f.Users.List[1].Cost = "apr1", 0 }},
+	{"RC073", "user ann has a hash of type apr1", func(_ *testing.T, f *Facts) {
+		f.Users.List[1] = User{Name: "ann", Line: 2, Scheme: "apr1"}
+		f.Users.Faults = []Fault{{2, "has a hash of type apr1", false}} // one and the same
+	}},
 	{"RC073", "sha1", func(_ *testing.T, f *Facts) { f.Users.List[1].Scheme = "sha1" }},
 	{"RC073", "crypt", func(_ *testing.T, f *Facts) { f.Users.List[1].Scheme = "crypt" }},
 	{"RC073", "bcrypt of cost 8", func(_ *testing.T, f *Facts) { f.Users.List[1].Cost = 8 }},

@@ -58,12 +58,15 @@ func doorChecks() []Check {
 		{ID: "RC022", Severity: Error, Title: "Nginx does not reach the registry",
 			Why:  "every pull and push ends with 502; it goes by the socket that both share, not by an address",
 			Mend: "regctl restart{dir}; regctl logs registry{dir}",
-			look: door(func(d *Door) string {
-				if d.Status < 502 || d.Status > 504 {
-					return ""
+			look: func(f *Facts) []sighting {
+				if f.Smoke.is(noBackend...) {
+					return saw("%s: %s", f.Smoke.Step, f.Smoke.Error)
 				}
-				return fmt.Sprintf("GET /v2/ answers %d", d.Status)
-			})},
+				if f.Door == nil || f.Door.Status < 502 || f.Door.Status > 504 {
+					return nil
+				}
+				return saw("GET /v2/ answers %d", f.Door.Status)
+			}},
 		{ID: "RC023", Severity: Error, Title: "the registry asks for no password",
 			Why:  "everybody can pull, and perhaps push",
 			Mend: "regctl diff{dir} shows what was changed by hand; regctl up --force{dir} puts it back",
@@ -178,7 +181,7 @@ func doorChecks() []Check {
 			Why:  "so would a client's",
 			Mend: "regctl smoke --verbose{dir}; regctl logs{dir}",
 			look: func(f *Facts) []sighting {
-				if f.Smoke == nil || f.Smoke.is(slices.Concat(wrongLocation, noDelete)...) {
+				if f.Smoke == nil || f.Smoke.is(slices.Concat(wrongLocation, noDelete, noBackend)...) {
 					return nil // has a check of its own
 				}
 				seen := f.Smoke.Step + ": " + f.Smoke.Error
@@ -202,6 +205,7 @@ func doorChecks() []Check {
 // Causes of pkg/smoke that have a check of their own.
 var (
 	wrongLocation = []string{"location_missing", "location_plain_http", "location_other_host", "location_other_port", "location_other_path"}
+	noBackend     = []string{"registry_unreachable"}
 	noDelete      = []string{"delete_disabled"}
 )
 

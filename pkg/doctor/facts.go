@@ -181,6 +181,7 @@ type Users struct {
 // User is one user.
 type User struct {
 	Name    string
+	Line    int    // in the file
 	Scheme  string // bcrypt, apr1, sha1, crypt or unknown
 	Cost    int
 	Expires *time.Time

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -15,6 +16,13 @@ const (
 // neverSeen is how far back the access log has to reach before it says anything
 // about a user who is not in it.
 const neverSeen = 30 * 24 * time.Hour
+
+// weak tells whether a line has a hash that is a finding of its own.
+func (f *Facts) weak(line int) bool {
+	return slices.ContainsFunc(f.Users.List, func(u User) bool { return u.Line == line && weakScheme(u.Scheme) })
+}
+
+func weakScheme(s string) bool { return s == "apr1" || s == "sha1" || s == "crypt" }
 
 func userChecks() []Check {
 	each := func(is func(*Facts, User) string) func(*Facts) []sighting {
@@ -38,7 +46,7 @@ func userChecks() []Check {
 			}
 			var out []sighting
 			for _, x := range f.Users.Faults {
-				if x.Fatal == fatal {
+				if x.Fatal == fatal && !f.weak(x.Line) {
 					out = append(out, sighting{seen: fmt.Sprintf("line %d of auth/htpasswd %s", x.Line, x.Message)})
 				}
 			}
@@ -72,7 +80,7 @@ func userChecks() []Check {
 			Mend: "regctl user passwd NAME{dir}",
 			look: each(func(_ *Facts, u User) string {
 				switch {
-				case u.Scheme == "apr1" || u.Scheme == "sha1" || u.Scheme == "crypt":
+				case weakScheme(u.Scheme):
 					return "has a hash of type " + u.Scheme
 				case u.Scheme == "bcrypt" && u.Cost < leastCost && u.Cost != generatedCost:
 					return fmt.Sprintf("has bcrypt of cost %d; it should be %d at least for a password that a person chose", u.Cost, leastCost)
