@@ -52,7 +52,7 @@ type lastRun struct {
 // readLast reads when a kind of work was done last; nil: never, or not known.
 func readLast(l compose.Layout, kind string) *lastRun {
 	var last lastRun
-	if err := readJSON(l.Path(compose.StateDir+"/last-"+kind+".json"), &last); err != nil || last.At.IsZero() {
+	if err := readJSON(l.Path(lastFile(kind)), &last); err != nil || last.At.IsZero() {
 		return nil
 	}
 	return &last
