@@ -27,18 +27,17 @@ type accessLine struct {
 	Received   int64     `json:"received"`
 	Sent       int64     `json:"sent"`
 	Seconds    float64   `json:"seconds"`
+	Agent      string    `json:"agent"`
 }
 
-// accessWriter turns Nginx's log into the access log for a person, a line a
-// request. Lines that are none are left out. With raw set they pass as they are.
-type accessWriter struct {
-	out  io.Writer
-	raw  bool
+// lineWriter hands on what is written to it line by line, in whatever pieces it
+// comes. A line without an end is not complete, and left out.
+type lineWriter struct {
+	each func(line []byte) error
 	rest []byte
 }
 
-// Write takes any piece of the log; lines are complete when their end came.
-func (w *accessWriter) Write(p []byte) (int, error) {
+func (w *lineWriter) Write(p []byte) (int, error) {
 	w.rest = append(w.rest, p...)
 	for {
 		i := bytes.IndexByte(w.rest, '\n')
@@ -47,18 +46,34 @@ func (w *accessWriter) Write(p []byte) (int, error) {
 		}
 		line := w.rest[:i]
 		w.rest = w.rest[i+1:]
-		var l accessLine
-		if json.Unmarshal(line, &l) != nil || l.Time.IsZero() || l.Path == "" {
-			continue
-		}
-		text := l.text()
-		if w.raw {
-			text = string(line)
-		}
-		if _, err := fmt.Fprintln(w.out, text); err != nil {
+		if err := w.each(line); err != nil {
 			return 0, err
 		}
 	}
+}
+
+// readAccess reads a line of Nginx's log; ok is false where it is none of the
+// access log.
+func readAccess(line []byte) (l accessLine, ok bool) {
+	ok = bytes.HasPrefix(line, []byte("{")) && json.Unmarshal(line, &l) == nil && !l.Time.IsZero() && l.Path != ""
+	return l, ok
+}
+
+// accessWriter turns Nginx's log into the access log for a person, a line a
+// request. Lines that are none are left out. With raw set they pass as they are.
+func accessWriter(out io.Writer, raw bool) io.Writer {
+	return &lineWriter{each: func(line []byte) error {
+		l, ok := readAccess(line)
+		if !ok {
+			return nil
+		}
+		text := l.text()
+		if raw {
+			text = string(line)
+		}
+		_, err := fmt.Fprintln(out, text)
+		return err
+	}}
 }
 
 // text is what happened, for a person: when, who, what, how it ended.

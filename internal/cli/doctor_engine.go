@@ -1,9 +1,7 @@
 package cli
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -248,19 +246,18 @@ func (v *visit) oneOffs(ctx context.Context, e *engine.Client) {
 func (v *visit) seen(ctx context.Context, e *engine.Client, id string) {
 	bounded, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
-	w := &seenWriter{now: v.facts.Now, seen: map[string]time.Time{}}
-	err := e.Output(bounded, id, time.Time{}, w)
+	w := &seenUsers{now: v.facts.Now, last: map[string]time.Time{}}
+	err := e.Output(bounded, id, time.Time{}, &lineWriter{each: w.read})
 	if err == nil && !w.first.IsZero() {
-		v.lastSeen, v.logSince = w.seen, w.first
+		v.lastSeen, v.logSince = w.last, w.first
 	}
 }
 
-// seenWriter reads an access log for its users. A log that is young says nothing,
+// seenUsers reads an access log for its users. A log that is young says nothing,
 // and is not read on.
-type seenWriter struct {
+type seenUsers struct {
 	now, first time.Time
-	seen       map[string]time.Time
-	rest       []byte
+	last       map[string]time.Time
 }
 
 var errYoungLog = errors.New("the log is young")
@@ -268,30 +265,18 @@ var errYoungLog = errors.New("the log is young")
 // oldEnough is how far back a log has to reach to be worth reading.
 const oldEnough = 30 * 24 * time.Hour
 
-func (w *seenWriter) Write(p []byte) (int, error) {
-	w.rest = append(w.rest, p...)
-	for {
-		i := bytes.IndexByte(w.rest, '\n')
-		if i < 0 {
-			return len(p), nil
-		}
-		line := w.rest[:i]
-		w.rest = w.rest[i+1:]
-		var l struct {
-			Time     time.Time `json:"time"`
-			User     string    `json:"user"`
-			Decision string    `json:"decision"`
-		}
-		if !bytes.HasPrefix(line, []byte(`{"time"`)) || json.Unmarshal(line, &l) != nil {
-			continue
-		}
-		if w.first.IsZero() {
-			if w.first = l.Time; w.now.Sub(w.first) < oldEnough {
-				return 0, errYoungLog
-			}
-		}
-		if l.User != "" {
-			w.seen[l.User] = l.Time
+func (w *seenUsers) read(line []byte) error {
+	l, ok := readAccess(line)
+	if !ok {
+		return nil
+	}
+	if w.first.IsZero() {
+		if w.first = l.Time; w.now.Sub(w.first) < oldEnough {
+			return errYoungLog
 		}
 	}
+	if l.User != "" {
+		w.last[l.User] = l.Time
+	}
+	return nil
 }

@@ -61,23 +61,27 @@ func TestMemory(t *testing.T) {
 
 // A log that is young is not read on; an old one gives each user's last time,
 // however it comes in pieces.
-func TestSeenWriter(t *testing.T) {
+func TestSeenUsers(t *testing.T) {
 	now := time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
 	line := func(days int, user string) string {
 		return fmt.Sprintf("{\"time\":%q,\"user\":%q,\"path\":\"/v2/\"}\n", now.AddDate(0, 0, -days).Format(time.RFC3339), user)
 	}
-	w := &seenWriter{now: now, seen: map[string]time.Time{}}
+	users := func() (*seenUsers, *lineWriter) {
+		w := &seenUsers{now: now, last: map[string]time.Time{}}
+		return w, &lineWriter{each: w.read}
+	}
+	w, out := users()
 	text := "nginx: [notice] hello\n" + line(60, "ann") + line(50, "") + line(3, "bob") + line(2, "ann") + `{"time":"20`
 	for _, c := range []byte(text) {
-		if _, err := w.Write([]byte{c}); err != nil {
+		if _, err := out.Write([]byte{c}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if len(w.seen) != 2 || !w.seen["ann"].Equal(now.AddDate(0, 0, -2)) || !w.first.Equal(now.AddDate(0, 0, -60)) {
+	if len(w.last) != 2 || !w.last["ann"].Equal(now.AddDate(0, 0, -2)) || !w.first.Equal(now.AddDate(0, 0, -60)) {
 		t.Errorf("%+v", w)
 	}
-	w = &seenWriter{now: now, seen: map[string]time.Time{}}
-	if _, err := w.Write([]byte(line(29, "ann"))); err != errYoungLog {
+	_, out = users()
+	if _, err := out.Write([]byte(line(29, "ann"))); err != errYoungLog {
 		t.Error(err)
 	}
 }

@@ -36,6 +36,7 @@ var results = []struct {
 	{"gc purge", purgeResult{}},
 	{"ci github, ci gitlab, ci generic", ciResult{}},
 	{"schedule install, schedule show, schedule remove", scheduleResult{}},
+	{"audit", auditResult{}},
 	{"version", versionInfo{}},
 }
 

@@ -27,8 +27,8 @@ Begin with:
 		DisableSuggestions:         true,
 		SuggestionsMinimumDistance: 2,
 		Version:                    version().Version,
-		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
-			a.started = true
+		PersistentPreRunE: func(cmd *cobra.Command, args []string) error {
+			a.started, a.running, a.args = true, cmd, args
 			return nil
 		},
 	}
@@ -67,7 +67,7 @@ Begin with:
 	add(users, newUserCommand(a))
 	add(certificates, newCertCommand(a))
 	add(store, newGCCommand(a))
-	add(around, newScheduleCommand(a), newCICommand(a), newVersionCommand(a))
+	add(around, newAuditCommand(a), newScheduleCommand(a), newCICommand(a), newVersionCommand(a))
 	root.AddCommand(newInsideCommand(a))
 	root.SetHelpCommandGroupID(around.ID)
 	root.SetCompletionCommandGroupID(around.ID)

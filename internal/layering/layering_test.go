@@ -21,6 +21,7 @@ var mayImport = map[string][]string{
 	"templates":               {},
 	"pkg/advice":              {},
 	"pkg/doctor":              {},
+	"pkg/audit":               {"pkg/durable"},
 	"pkg/durable":             {},
 	"pkg/lock":                {"pkg/durable"},
 	"pkg/config":              {"pkg/advice", "pkg/cron"},
