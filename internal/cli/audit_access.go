@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/regctl/regctl/pkg/accesslog"
 	"github.com/regctl/regctl/pkg/compose"
 )
 
@@ -42,22 +43,20 @@ func (a *App) access(ctx context.Context, d *deployment, since time.Time) ([]acc
 		return nil, errNotRunning(d)
 	}
 	out := []accessEntry{}
-	err = e.Output(ctx, c.ID, since, &lineWriter{each: func(line []byte) error {
-		if l, ok := readAccess(line); ok && !l.Time.Before(since.Truncate(time.Second)) {
-			if x, ok := l.entry(); ok {
-				out = append(out, x)
-			}
+	err = e.Logs(ctx, c.ID, since, &accesslog.Reader{Each: func(l accesslog.Line, _ []byte) error {
+		if x, ok := action(l); ok && !l.Time.Before(since.Truncate(time.Second)) {
+			out = append(out, x)
 		}
 		return nil
 	}})
 	return out, err
 }
 
-// entry turns a request into what a person calls an action. Whoever pulls or pushes
+// action turns a request into what a person calls an action. Whoever pulls or pushes
 // an image makes many requests; the one for its manifest stands for all, and what
 // was refused after a login stands for itself. Requests without a login are how
 // every client begins.
-func (l accessLine) entry() (accessEntry, bool) {
+func action(l accesslog.Line) (accessEntry, bool) {
 	x := accessEntry{Time: l.Time, User: l.User, Address: l.Address, Repository: l.Repository, Reference: l.Reference,
 		Status: l.Status, Decision: l.Decision, Agent: l.Agent}
 	manifest := strings.HasPrefix(l.Path, "/v2/") && strings.Contains(l.Path, "/manifests/")

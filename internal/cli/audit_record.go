@@ -22,7 +22,7 @@ const auditFile = compose.StateDir + "/audit.log"
 // recorded.
 var onlyLook = []string{"audit", "cert status", "ci", "ci generic", "ci github", "ci gitlab", "completion", "completion bash", "completion fish",
 	"completion powershell", "completion zsh", "config", "config schema", "config validate", "diff", "help", "inside", "logs", "schedule", "schedule show",
-	"cert", "status", "user", "user check", "user ls", "version"}
+	"cert", "repo", "repo ls", "status", "tag", "tag ls", "user", "user check", "user ls", "version"}
 
 // record adds the command that was run to the deployment's audit, whatever became
 // of it. A disk that is full, or a directory that may not be written, is no reason

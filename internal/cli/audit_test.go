@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/spf13/cobra"
+
+	"github.com/regctl/regctl/pkg/accesslog"
 )
 
 // A disk that is full fails no command because of its audit.
@@ -73,25 +75,25 @@ func TestAuditArgs(t *testing.T) {
 	}
 }
 
-func TestAccessEntry(t *testing.T) {
+func TestAction(t *testing.T) {
 	for name, tt := range map[string]struct {
-		line accessLine
+		line accesslog.Line
 		want string // "" for none
 	}{
-		"push":             {accessLine{User: "ci", Method: "PUT", Path: "/v2/a/manifests/v1", Repository: "a", Reference: "v1", Status: 201}, "ci done push a:v1"},
-		"pull":             {accessLine{User: "ci", Method: "GET", Path: "/v2/a/manifests/v1", Repository: "a", Reference: "v1", Status: 200}, "ci done pull a:v1"},
-		"delete":           {accessLine{User: "ci", Method: "DELETE", Path: "/v2/a/manifests/sha256:0", Repository: "a", Reference: "sha256:0", Status: 202}, "ci done delete a@sha256:0"},
-		"delete a blob":    {accessLine{User: "ci", Method: "DELETE", Path: "/v2/a/blobs/sha256:0", Repository: "a", Reference: "sha256:0", Status: 202}, "ci done delete a@sha256:0"},
-		"cancel an upload": {accessLine{User: "ci", Method: "DELETE", Path: "/v2/a/blobs/uploads/0", Repository: "a", Status: 204}, ""},
-		"refused":          {accessLine{User: "ci", Method: "POST", Path: "/v2/a/blobs/uploads/", Verb: "push", Repository: "a", Status: 403}, "ci refused push a"},
-		"list":             {accessLine{User: "ci", Method: "GET", Path: "/v2/_catalog", Status: 200}, "ci done list"},
-		"not there":        {accessLine{User: "ci", Method: "GET", Path: "/v2/a/manifests/v1", Repository: "a", Reference: "v1", Status: 404}, "ci HTTP 404 pull a:v1"},
-		"without login":    {accessLine{Method: "GET", Path: "/v2/a/manifests/v1", Repository: "a", Reference: "v1", Status: 401}, ""},
-		"a layer":          {accessLine{User: "ci", Method: "GET", Path: "/v2/a/blobs/sha256:0", Status: 200}, ""},
-		"ask":              {accessLine{User: "ci", Method: "HEAD", Path: "/v2/a/manifests/v1", Status: 200}, ""},
-		"ping":             {accessLine{User: "ci", Method: "GET", Path: "/v2/", Status: 200}, ""},
+		"push":             {accesslog.Line{User: "ci", Method: "PUT", Path: "/v2/a/manifests/v1", Repository: "a", Reference: "v1", Status: 201}, "ci done push a:v1"},
+		"pull":             {accesslog.Line{User: "ci", Method: "GET", Path: "/v2/a/manifests/v1", Repository: "a", Reference: "v1", Status: 200}, "ci done pull a:v1"},
+		"delete":           {accesslog.Line{User: "ci", Method: "DELETE", Path: "/v2/a/manifests/sha256:0", Repository: "a", Reference: "sha256:0", Status: 202}, "ci done delete a@sha256:0"},
+		"delete a blob":    {accesslog.Line{User: "ci", Method: "DELETE", Path: "/v2/a/blobs/sha256:0", Repository: "a", Reference: "sha256:0", Status: 202}, "ci done delete a@sha256:0"},
+		"cancel an upload": {accesslog.Line{User: "ci", Method: "DELETE", Path: "/v2/a/blobs/uploads/0", Repository: "a", Status: 204}, ""},
+		"refused":          {accesslog.Line{User: "ci", Method: "POST", Path: "/v2/a/blobs/uploads/", Verb: "push", Repository: "a", Status: 403}, "ci refused push a"},
+		"list":             {accesslog.Line{User: "ci", Method: "GET", Path: "/v2/_catalog", Status: 200}, "ci done list"},
+		"not there":        {accesslog.Line{User: "ci", Method: "GET", Path: "/v2/a/manifests/v1", Repository: "a", Reference: "v1", Status: 404}, "ci HTTP 404 pull a:v1"},
+		"without login":    {accesslog.Line{Method: "GET", Path: "/v2/a/manifests/v1", Repository: "a", Reference: "v1", Status: 401}, ""},
+		"a layer":          {accesslog.Line{User: "ci", Method: "GET", Path: "/v2/a/blobs/sha256:0", Status: 200}, ""},
+		"ask":              {accesslog.Line{User: "ci", Method: "HEAD", Path: "/v2/a/manifests/v1", Status: 200}, ""},
+		"ping":             {accesslog.Line{User: "ci", Method: "GET", Path: "/v2/", Status: 200}, ""},
 	} {
-		e, ok := tt.line.entry()
+		e, ok := action(tt.line)
 		got := ""
 		if ok {
 			got = e.User + " " + e.outcome() + " " + e.what()

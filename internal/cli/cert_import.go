@@ -116,8 +116,14 @@ func (r *renewer) importPair(ctx context.Context, pair certs.Pair, from string) 
 	if err := r.read(); err != nil {
 		return err
 	}
-	r.decision = r.decide(r.state)
 	r.worked = true
+	if r.state.Attempt != nil { // what it was about is settled
+		r.state.Attempt = nil
+		if err := r.save(); err != nil {
+			return err
+		}
+	}
+	r.decision = r.decide(r.state)
 	if !r.res.Changed {
 		r.say("%s is in use already", from)
 		return r.heal(ctx)

@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/regctl/regctl/pkg/accesslog"
 	"github.com/regctl/regctl/pkg/advice"
 	"github.com/regctl/regctl/pkg/compose"
 	"github.com/regctl/regctl/pkg/config"
@@ -247,7 +248,7 @@ func (v *visit) seen(ctx context.Context, e *engine.Client, id string) {
 	bounded, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
 	w := &seenUsers{now: v.facts.Now, last: map[string]time.Time{}}
-	err := e.Output(bounded, id, time.Time{}, &lineWriter{each: w.read})
+	err := e.Logs(bounded, id, time.Time{}, &accesslog.Reader{Each: w.read})
 	if err == nil && !w.first.IsZero() {
 		v.lastSeen, v.logSince = w.last, w.first
 	}
@@ -265,11 +266,7 @@ var errYoungLog = errors.New("the log is young")
 // oldEnough is how far back a log has to reach to be worth reading.
 const oldEnough = 30 * 24 * time.Hour
 
-func (w *seenUsers) read(line []byte) error {
-	l, ok := readAccess(line)
-	if !ok {
-		return nil
-	}
+func (w *seenUsers) read(l accesslog.Line, _ []byte) error {
 	if w.first.IsZero() {
 		if w.first = l.Time; w.now.Sub(w.first) < oldEnough {
 			return errYoungLog

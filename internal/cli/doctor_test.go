@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/regctl/regctl/pkg/accesslog"
 	"github.com/regctl/regctl/pkg/doctor"
 	"github.com/regctl/regctl/pkg/lock"
 )
@@ -66,9 +67,9 @@ func TestSeenUsers(t *testing.T) {
 	line := func(days int, user string) string {
 		return fmt.Sprintf("{\"time\":%q,\"user\":%q,\"path\":\"/v2/\"}\n", now.AddDate(0, 0, -days).Format(time.RFC3339), user)
 	}
-	users := func() (*seenUsers, *lineWriter) {
+	users := func() (*seenUsers, *accesslog.Reader) {
 		w := &seenUsers{now: now, last: map[string]time.Time{}}
-		return w, &lineWriter{each: w.read}
+		return w, &accesslog.Reader{Each: w.read}
 	}
 	w, out := users()
 	text := "nginx: [notice] hello\n" + line(60, "ann") + line(50, "") + line(3, "bob") + line(2, "ann") + `{"time":"20`

@@ -39,6 +39,8 @@ var jobs = map[string]job{
 	"gc":       gcJob,
 	"gc undo":  gcUndoJob,
 	"gc purge": gcPurgeJob,
+	"repo ls":  repoLsJob,
+	"tag ls":   tagLsJob,
 }
 
 // storageDir is where the registry keeps its data inside its container.

@@ -136,8 +136,8 @@ func (r *renewer) failed(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return err // begun and not ended, as is written down already
 	}
-	if ok && e.Kind == acme.Terms {
-		r.state.Attempt = nil // nobody was asked for anything
+	if ok && e.TermsAt != "" {
+		r.state.Attempt = nil // nothing was asked for
 	} else {
 		r.state.Fail(r.app.Now(), kind, err.Error(), retryAt)
 	}
@@ -196,6 +196,9 @@ func (r *renewer) renewOther(ctx context.Context) error {
 	plan, err := r.app.planCertificate(r.d)
 	if err != nil {
 		return err
+	}
+	if r.opts.force {
+		r.app.ui.Step("--force is for tls.mode letsencrypt: nothing is issued here before it is due")
 	}
 	if r.app.dryRun {
 		if plan == "" {

@@ -68,7 +68,7 @@ func (r *renewer) print() error {
 		r.res.Serial = r.leaf.Serial
 	}
 	if !r.decision.Next.IsZero() {
-		r.res.Next = r.decision.Next.UTC().Format(time.RFC3339)
+		r.res.Next = &r.decision.Next
 	}
 	if r.app.ui.Quiet && !r.app.ui.JSON {
 		return nil

@@ -17,6 +17,7 @@ import (
 
 // TestACME is the life of a certificate on a stack that goes well.
 func TestACME(t *testing.T) {
+	t.Parallel()
 	a := acmePlanned(t, options{}, pebble.Options{})
 	a.must(t, "up")
 	a.http = a.client(t)
@@ -54,7 +55,7 @@ func TestACME(t *testing.T) {
 	t.Run("status", func(t *testing.T) {
 		var s certStatus
 		a.must(t, "cert", "status", "--json").json(t, &s)
-		if len(s.Names) != 1 || s.Names[0] != a.domain || s.KeyType != "EC P-256" || s.Serial != fmt.Sprintf("%x", first.SerialNumber) {
+		if len(s.Names) != 1 || s.Names[0] != a.domain || s.KeyType != "EC P-256" || s.Serial != fmt.Sprintf("%x", first.SerialNumber.Bytes()) {
 			t.Errorf("%+v", s)
 		}
 		if !s.NextRenewal.After(time.Now()) || s.NextRenewal.After(first.NotAfter) {
@@ -130,6 +131,7 @@ func treeOf(t *testing.T, dir string) string {
 
 // TestACMERenewalsLoseNothing renews ten times under load.
 func TestACMERenewalsLoseNothing(t *testing.T) {
+	t.Parallel()
 	a := acmeUp(t, options{}, pebble.Options{})
 	s := a.seedRepository(t, "load/app")
 	p := a.addUser(t, "load", "--pull", "load/**", "--push", "load/**")

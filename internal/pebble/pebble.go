@@ -41,7 +41,7 @@ type Options struct {
 type Server struct {
 	URL    string                  // of the directory
 	CAFile string                  // its own certificate, for the client to trust
-	DNS    *challtestsrv.ChallSrv  // every name is 127.0.0.1 unless told otherwise
+	DNS    *challtestsrv.ChallSrv  // every name is 127.0.0.1 unless told otherwise; all servers of a process answer alike
 	DNSAt  string                  // host:port, UDP and TCP
 	Orders atomic.Int64            // requests for a new order so far
 	Hook   func(*http.Request) int // a status to answer with instead, 0 for none; set before use

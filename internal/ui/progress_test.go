@@ -2,6 +2,7 @@ package ui
 
 import (
 	"bytes"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -37,12 +38,16 @@ func TestProgressOnTerminal(t *testing.T) {
 	now = now.Add(time.Second)
 	p.Show("reading", 3, 10, 0)
 	p.End()
-	buf := make([]byte, 4096)
-	n, err := person.Read(buf)
-	if err != nil {
-		t.Fatal(err)
+	fmt.Fprint(tty, "end")
+	got := ""
+	for buf := make([]byte, 4096); !strings.HasSuffix(got, "end"); {
+		n, err := person.Read(buf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got += string(buf[:n])
 	}
-	got := string(buf[:n])
+	got = strings.TrimSuffix(got, "end")
 	for _, want := range []string{"\rreading 1 of 10, 2.0 KiB", "\rreading 3 of 10"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q lacks %q", got, want)

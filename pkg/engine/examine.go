@@ -2,13 +2,11 @@ package engine
 
 import (
 	"context"
-	"io"
 	"time"
 
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/api/types/volume"
-	"github.com/docker/docker/pkg/stdcopy"
 
 	cerrdefs "github.com/containerd/errdefs"
 )
@@ -116,20 +114,3 @@ func (c *Client) SweepOneOffs(ctx context.Context, project string) error {
 
 // AbandonedReads is the age at which a container that needs no lock is nobody's.
 const AbandonedReads = time.Hour
-
-// Output writes what a container wrote to standard output since then, all of it
-// with the zero time, oldest first. It is bounded by ctx alone, since a log may be
-// large.
-func (c *Client) Output(ctx context.Context, id string, since time.Time, w io.Writer) error {
-	o := container.LogsOptions{ShowStdout: true}
-	if !since.IsZero() {
-		o.Since = since.UTC().Format(time.RFC3339Nano)
-	}
-	r, err := c.api.ContainerLogs(ctx, id, o)
-	if err != nil {
-		return err
-	}
-	defer r.Close()
-	_, err = stdcopy.StdCopy(w, io.Discard, r)
-	return err
-}

@@ -119,6 +119,8 @@ func TestProfiles(t *testing.T) {
 	if !slices.Contains(got.Leaf.Names, "127.0.0.1") || got.Leaf.Subject != "" {
 		t.Errorf("names %v, subject %q", got.Leaf.Names, got.Leaf.Subject)
 	}
+	// An IPv6 address gets as far as the CA's look at its port 80, where nobody is.
+	refused(t, i, Request{Names: []string{"::1"}, Profile: "shortlived"}, Validation)
 	e := refused(t, i, Request{Names: []string{"reg.example.com"}, Profile: "golden"}, Rejected)
 	if e.Type != "invalidProfile" {
 		t.Errorf("got %q", e.Type)
