@@ -111,10 +111,11 @@ func TestDoctor(t *testing.T) {
 	})
 	t.Run("the registry is stopped", func(t *testing.T) {
 		tool(t, "docker", "stop", d.containerID(t, "registry"))
-		d.sees(t, "RC008", "registry is exited")
+		// The front door remembers for a moment that it was there.
+		eventually(t, 10*time.Second, "stopped, and seen from outside", func() bool { return d.doctor(t).ids() == "RC008 RC022" })
 		d.sees(t, "RC008 RC022", "registry is exited", "--smoke")
 		d.must(t, "up")
-		d.sees(t, "", "")
+		eventually(t, 10*time.Second, "mended", func() bool { return d.doctor(t).ids() == "" })
 	})
 	t.Run("nginx is gone", func(t *testing.T) {
 		tool(t, "docker", "rm", "--force", d.containerID(t, "nginx"))

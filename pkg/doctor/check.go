@@ -102,7 +102,7 @@ Docker, and when ` + "`regctl.yaml`" + ` is broken: what cannot be found out is 
 warning; notes alone leave it at 0. Where a line says *fix*, ` + "`regctl doctor --fix`" + ` does it.
 
 With ` + "`--smoke`" + ` it also does what ` + "`regctl smoke`" + ` does, with a layer of 64 MiB: it logs in as a user that is there for a moment,
-pushes, pulls and deletes. That is what finds RC022, RC028, RC029 and RC032 whatever stands in front of the registry.
+pushes, pulls and deletes. That is what finds RC028, RC029 and RC032 whatever stands in front of the registry.
 
 | ID | severity | what is wrong | why it matters | what mends it |
 |---|---|---|---|---|
