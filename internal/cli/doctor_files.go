@@ -35,7 +35,7 @@ var modes = []struct {
 	{"nginx", 0o755}, {"nginx/*.conf", 0o644}, {"nginx/*.json", 0o644}, {compose.ScriptsDir, 0o755}, {compose.ScriptsDir + "/*.js", 0o644},
 	{compose.CertsDir, 0o755}, {"certs/archive", 0o755}, {"certs/archive/*/*/privkey.pem", 0o600},
 	{compose.PrivateDir, 0o700}, {compose.PrivateDir + "/*", 0o700},
-	{compose.StateDir, 0o700}, {compose.StateDir + "/*.json", 0o600}, {compose.StateDir + "/*lock", 0o600},
+	{compose.StateDir, 0o700}, {compose.StateDir + "/*.json", 0o600}, {compose.StateDir + "/*lock", 0o600}, {auditFile + "*", 0o600},
 }
 
 // files looks at permissions and owners, and at what writes that were killed left.
