@@ -73,6 +73,7 @@ func (b *bench) measures() []measure {
 		{"gc.tree", b.collect},
 		{"gc.tags", b.collectTags},
 		{"gc.hold", b.collectHold},
+		{"gc.million", b.collectMillion},
 	}
 }
 

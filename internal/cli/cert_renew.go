@@ -93,6 +93,9 @@ func (r *renewer) locked(ctx context.Context, command string, jitter bool) (wait
 		return false, err
 	}
 	defer held.Release()
+	if err := r.d.renderedFor(r.d.cfg.Domain); err != nil {
+		return false, err
+	}
 	if r.d.cfg.TLS.Mode != config.ModeLetsEncrypt {
 		return false, r.renewOther(ctx)
 	}
@@ -104,6 +107,10 @@ func (r *renewer) locked(ctx context.Context, command string, jitter bool) (wait
 	}
 	if r.app.dryRun {
 		return false, r.rehearse(ctx)
+	}
+	// What a killed run has left; if one is due that is after the pause.
+	if err := r.d.webroot().Sweep(); err != nil {
+		return false, err
 	}
 	return false, r.renew(ctx)
 }

@@ -152,8 +152,12 @@ func (a *App) runCertStatus(ctx context.Context) error {
 	}
 	if served, err := certs.Served(ctx, d.dialAddr(), d.cfg.Domain); err == nil {
 		res.Served = a.certificateInfo(served)
-		if res.Same = r.leaf != nil && served.Fingerprint == r.leaf.Fingerprint; !res.Same {
-			problem("the certificate served is not the one on disk; regctl cert renew%s loads it", dirFlag(d.Dir))
+		if res.Same = r.leaf != nil && served.Fingerprint == r.leaf.Fingerprint; !res.Same && r.leaf != nil {
+			command := "cert renew"
+			if d.renderedFor(d.cfg.Domain) != nil {
+				command = "up"
+			}
+			problem("the certificate served is not the one on disk; regctl %s%s loads it", command, dirFlag(d.Dir))
 		}
 	} else if ctx.Err() != nil {
 		return ctx.Err()

@@ -2,13 +2,18 @@ package cli
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -158,6 +163,67 @@ func TestRenewWaitsWithoutTheLock(t *testing.T) {
 	cmd.Wait() // the status says it
 	if status := cmd.ProcessState.ExitCode(); status != statusInterrupted {
 		t.Errorf("status %d", status)
+	}
+}
+
+// When the CA wants a certificate renewed is drawn once, also when the run that
+// has drawn it waits and is killed.
+func TestDrawOutlivesTheWait(t *testing.T) {
+	t.Parallel()
+	var asked atomic.Int32
+	ca := httptest.NewUnstartedServer(nil)
+	ca.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/dir" {
+			fmt.Fprintf(w, `{"newOrder": %[1]q, "renewalInfo": %[1]q}`, ca.URL+"/ari")
+			return
+		}
+		asked.Add(1)
+		fmt.Fprint(w, `{"suggestedWindow": {"start": "2100-01-01T00:00:00Z", "end": "2101-01-01T00:00:00Z"}}`)
+	})
+	ca.StartTLS()
+	defer ca.Close()
+	dir := memoryDir(t)
+	trusted := filepath.Join(dir, "trusted.pem")
+	if err := os.WriteFile(trusted, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: ca.Certificate().Raw}), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	d, own := filepath.Join(dir, "d"), filepath.Join(dir, "own")
+	mustRun(t, "init", own, "--domain", "registry.example.com", "--tls", "selfsigned")
+	mustRun(t, "init", d, "--domain", "registry.example.com", "--https-port", "1", "--agree-tos", "--acme-server", ca.URL+"/dir", "--acme-ca", trusted)
+	if out, status := run(t, "cert", "import", "-q", "-C", d, filepath.Join(own, "certs/live/registry.example.com")); status != statusOutside {
+		t.Fatalf("status %d: %s", status, out)
+	}
+	conf, err := os.ReadFile(filepath.Join(d, "regctl.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	conf = bytes.Replace(conf, []byte("\ntls:\n"), []byte("\ntls:\n  names: [b.example.com]\n"), 1)
+	if err := os.WriteFile(filepath.Join(d, "regctl.yaml"), conf, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	var drawn []time.Time
+	for range 2 {
+		cmd := exec.Command("regctl", "cert", "renew", "-v", "-C", d)
+		cmd.Env = noDocker()
+		said, err := cmd.StderrPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		for lines := bufio.NewScanner(said); lines.Scan() && !strings.HasPrefix(lines.Text(), "asking the CA in "); {
+		}
+		cmd.Process.Kill()
+		cmd.Wait() // it was killed
+		s, err := renewal.Load(filepath.Join(d, renewalFile))
+		if err != nil || s.Window == nil {
+			t.Fatalf("%v: nothing is known of the CA's window", err)
+		}
+		drawn = append(drawn, s.Window.Draw)
+	}
+	if n := asked.Load(); n != 1 || !drawn[0].Equal(drawn[1]) {
+		t.Errorf("asked %d times, drawn %v", n, drawn)
 	}
 }
 

@@ -87,6 +87,35 @@ func TestACME(t *testing.T) {
 			t.Error("a certificate of some seconds was replaced without --force")
 		}
 	})
+	t.Run("renewal information says now, a tenth of the life later", func(t *testing.T) {
+		before := a.fromCA(t)
+		var state map[string]any
+		if err := json.Unmarshal([]byte(a.read(t, ".regctl/renewal.json")), &state); err != nil {
+			t.Fatal(err)
+		}
+		state["issued"].(map[string]any)["at"] = time.Now().Add(-20 * 24 * time.Hour)
+		delete(state, "window") // the CA is asked again
+		data, err := json.Marshal(state)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.write(t, ".regctl/renewal.json", string(data))
+		var res struct {
+			Reason string
+			Issued bool
+		}
+		a.must(t, "cert", "renew", "--json", "--no-jitter").json(t, &res)
+		if now := a.fromCA(t); now.Equal(before) || res.Reason != "ari" || !res.Issued {
+			t.Errorf("%+v, another certificate: %v", res, !now.Equal(before))
+		}
+		var after struct{ Orders []struct{ Replaces bool } }
+		if err := json.Unmarshal([]byte(a.read(t, ".regctl/renewal.json")), &after); err != nil {
+			t.Fatal(err)
+		}
+		if n := len(after.Orders); n == 0 || !after.Orders[n-1].Replaces {
+			t.Errorf("the order did not say what it replaces: %+v", after)
+		}
+	})
 	t.Run("heals what is not served", func(t *testing.T) {
 		before := a.fromCA(t)
 		// As a signal that was lost would leave it: another pair on disk.

@@ -55,7 +55,7 @@ var only = map[string][]string{
 	"github.com/go-acme/lego":                {"pkg/certs/acme"},
 	"github.com/compose-spec/compose-go":     {"pkg/compose"},
 	"github.com/gofrs/flock":                 {"pkg/lock"},
-	"github.com/miekg/dns":                   {"pkg/certs/preflight"},
+	"github.com/miekg/dns":                   {"internal/pebble", "pkg/certs/preflight"},
 	"github.com/google/go-containerregistry": {"pkg/smoke"},
 	"github.com/letsencrypt":                 {"internal/pebble"},
 	"github.com/spf13/cobra":                 {"internal/cli", "internal/docgen"},

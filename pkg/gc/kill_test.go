@@ -227,7 +227,7 @@ func TestTwoAtOnce(t *testing.T) {
 // stays whole.
 func TestClockJumps(t *testing.T) {
 	root := memory(t)
-	for _, seed := range seeds(t, 40) {
+	for _, seed := range seeds(t, 12) {
 		dir := filepath.Join(root, fmt.Sprint(seed))
 		tree, o := randomly(dir, seed, seed%2 == 0)
 		before := snapshot(t, dir)

@@ -297,6 +297,9 @@ func TestServerInTrouble(t *testing.T) {
 	if e := refused(t, i, Request{Names: []string{"reg.example.com"}}, Unreachable); !strings.Contains(e.Error(), "certificate") {
 		t.Errorf("a foreign CA is not told: %v", e)
 	}
+	if _, err := i.Obtain(t.Context(), oneName); !strings.Contains(advice.Of(err), "acme.ca") {
+		t.Errorf("no way out is told: %q", advice.Of(err))
+	}
 }
 
 func TestAnswersWithoutEnd(t *testing.T) {
