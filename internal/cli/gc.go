@@ -239,6 +239,9 @@ func problemsOf(damaged bool) error {
 	return nil
 }
 
+// lastFile is where the last result of a kind of work is kept.
+func lastFile(kind string) string { return compose.StateDir + "/last-" + kind + ".json" }
+
 // remember keeps the last result of a kind of work, for `regctl status`. Failing
 // to do so is no reason to fail.
 func (a *App) remember(at site, kind string, result any) {
@@ -249,7 +252,7 @@ func (a *App) remember(at site, kind string, result any) {
 		At     time.Time `json:"at"`
 		Result any       `json:"result"`
 	}{a.Now(), result}
-	if err := writeJSON(at.d.Layout, compose.StateDir+"/last-"+kind+".json", last); err != nil {
+	if err := writeJSON(at.d.Layout, lastFile(kind), last); err != nil {
 		a.ui.Warn("the result was not kept for regctl status: %v", err)
 	}
 }

@@ -18,6 +18,7 @@ var results = []struct {
 	{"up", upResult{}},
 	{"down, restart", stackResult{}},
 	{"status", statusResult{}},
+	{"doctor", doctorResult{}},
 	{"smoke", smokeResult{}},
 	{"config", config.Config{}},
 	{"config validate", validateResult{}},
@@ -38,6 +39,7 @@ var results = []struct {
 	{"repo ls", repoList{}},
 	{"tag ls", tagList{}},
 	{"schedule install, schedule show, schedule remove", scheduleResult{}},
+	{"audit", auditResult{}},
 	{"version", versionInfo{}},
 }
 

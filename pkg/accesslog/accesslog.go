@@ -26,6 +26,7 @@ type Line struct {
 	Received   int64     `json:"received"` // bytes
 	Sent       int64     `json:"sent"`     // bytes
 	Seconds    float64   `json:"seconds"`
+	Agent      string    `json:"agent"` // what the client calls itself
 }
 
 // OfManifest tells a request for a manifest that was answered as it was meant to

@@ -205,7 +205,7 @@ func (c *Client) checkVolumes(ctx context.Context, w Work) error {
 // holds the lock; readers hold none, and have an hour.
 func (c *Client) sweepWork(ctx context.Context, w Work) error {
 	if w.Reads {
-		return c.sweep(ctx, labelReads, w.Project, time.Hour)
+		return c.sweep(ctx, labelReads, w.Project, AbandonedReads)
 	}
 	return c.sweepOnce(ctx, w.Project)
 }
