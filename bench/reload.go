@@ -44,17 +44,7 @@ func (b *bench) reload() ([]row, error) {
 	}
 	// Each takes about as long as a reload.
 	l.run(func() error { return moving.pull(layer, slowPace) })
-	l.run(func() error {
-		// Docker sends a layer up to five times. It has to where Nginx, as it
-		// reloads, closes a connection at the very moment at which the next request
-		// arrives on it: keepalive_min_timeout ends that, from Nginx 1.27.4 on.
-		err := moving.push(layer, slowPace)
-		if err != nil {
-			l.again.Add(1)
-			err = moving.push(layer, slowPace)
-		}
-		return err
-	})
+	l.run(func() error { return moving.push(layer, slowPace) })
 	for i := range reloads {
 		if err = d.change(b, i); err != nil {
 			break
@@ -68,9 +58,6 @@ func (b *bench) reload() ([]row, error) {
 	failed := l.failed.Load()
 	r := row{what: fmt.Sprintf("failed requests during %d reloads by `regctl up` under load", reloads),
 		figure: fmt.Sprintf("%d of %d", failed, l.asked.Load()), must: bound{"0", failed == 0}}
-	if again := l.again.Load(); again > 0 {
-		r.against = fmt.Sprintf("%d pushes sent again", again)
-	}
 	if failed > 0 {
 		r.against = fmt.Sprint("the first: ", l.first)
 	}
@@ -108,7 +95,6 @@ type load struct {
 	stop          chan struct{}
 	workers       sync.WaitGroup
 	asked, failed atomic.Int64
-	again         atomic.Int64 // pushes that a client would have repeated
 	once          sync.Once
 	first         error
 }

@@ -24,6 +24,8 @@ tools=(
 	htpasswd:apache2-utils
 	skopeo:skopeo
 	mkfs.ext4:e2fsprogs
+	crontab:cron
+	systemd-analyze:systemd
 )
 go_minimum=1.26
 

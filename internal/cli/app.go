@@ -23,6 +23,7 @@ import (
 	"github.com/regctl/regctl/pkg/advice"
 	"github.com/regctl/regctl/pkg/compose"
 	"github.com/regctl/regctl/pkg/engine"
+	"github.com/regctl/regctl/pkg/schedule"
 )
 
 // defaultDir is where a deployment lives unless said otherwise.
@@ -37,6 +38,7 @@ type App struct {
 	Now     func() time.Time
 	Args    []string // the command line without the program's name
 	Connect func(context.Context) (*engine.Client, error)
+	Systemd schedule.Systemd
 
 	// The flags every command has.
 	dir     string
@@ -52,7 +54,7 @@ func Main() int {
 	app := &App{
 		In: os.Stdin, Out: os.Stdout, Err: os.Stderr,
 		Getenv: os.Getenv, Now: time.Now, Args: os.Args[1:],
-		Connect: engine.Connect,
+		Connect: engine.Connect, Systemd: schedule.System(),
 	}
 	// The first signal asks to stop and lets what was begun be undone; the second
 	// one ends the process.

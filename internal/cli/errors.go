@@ -12,6 +12,7 @@ import (
 	"github.com/regctl/regctl/pkg/config"
 	"github.com/regctl/regctl/pkg/engine"
 	"github.com/regctl/regctl/pkg/lock"
+	"github.com/regctl/regctl/pkg/schedule"
 	"github.com/regctl/regctl/pkg/users"
 )
 
@@ -62,6 +63,7 @@ func status(ctx context.Context, err error) int {
 		invalid *config.Invalid
 		rights  *users.RightsError
 		held    *lock.HeldError
+		inside  *insideError
 	)
 	switch {
 	case err == nil:
@@ -70,6 +72,8 @@ func status(ctx context.Context, err error) int {
 		return statusInterrupted
 	case errors.Is(err, errProblems):
 		return statusProblems
+	case errors.As(err, &inside):
+		return inside.Status
 	case errors.As(err, &usage):
 		return statusUsage
 	case errors.As(err, &invalid), errors.As(err, &rights), errors.Is(err, errNoDeployment), errors.Is(err, errContradicts):
@@ -77,7 +81,7 @@ func status(ctx context.Context, err error) int {
 	case errors.As(err, &held), errors.Is(err, compose.ErrBusy):
 		return statusLocked
 	case errors.Is(err, engine.ErrUnavailable), errors.Is(err, engine.ErrImage),
-		errors.Is(err, compose.ErrNoCompose), errors.Is(err, errOutsideShown), errors.Is(err, errPort):
+		errors.Is(err, compose.ErrNoCompose), errors.Is(err, schedule.ErrUnavailable), errors.Is(err, errOutsideShown), errors.Is(err, errPort):
 		return statusOutside
 	}
 	return statusFailed

@@ -29,6 +29,7 @@ var results = []struct {
 	{"user ls", userList{}},
 	{"user check", checkResult{}},
 	{"ci github, ci gitlab, ci generic", ciResult{}},
+	{"schedule install, schedule show, schedule remove", scheduleResult{}},
 	{"version", versionInfo{}},
 }
 

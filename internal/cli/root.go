@@ -9,7 +9,7 @@ import (
 // NewRoot builds the whole command tree. It touches nothing outside: documents
 // are generated from it.
 func NewRoot(a *App) *cobra.Command {
-	a.ui.Out, a.ui.Err = a.Out, a.Err
+	a.ui.Out, a.ui.Err, a.ui.Plain = a.Out, a.Err, a.Getenv != nil && a.Getenv("NO_COLOR") != ""
 	root := &cobra.Command{
 		Use:   "regctl",
 		Short: "A private container registry on one host",
@@ -63,7 +63,8 @@ Begin with:
 		newStatusCommand(a), newLogsCommand(a), newSmokeCommand(a),
 		newConfigCommand(a), newDiffCommand(a), newRenderCommand(a))
 	add(users, newUserCommand(a))
-	add(around, newCICommand(a), newVersionCommand(a))
+	add(around, newScheduleCommand(a), newCICommand(a), newVersionCommand(a))
+	root.AddCommand(newInsideCommand(a))
 	root.SetHelpCommandGroupID(around.ID)
 	root.SetCompletionCommandGroupID(around.ID)
 	return root

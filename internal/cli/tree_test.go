@@ -59,7 +59,7 @@ func TestEveryCommandExplainsItself(t *testing.T) {
 				t.Errorf("%s: a line of %d characters in its help: %s", name, len(line), line)
 			}
 		}
-		if c.Parent() == c.Root() && c.GroupID == "" {
+		if c.Parent() == c.Root() && c.GroupID == "" && !c.Hidden {
 			t.Errorf("%s is in no group of the help", name)
 		}
 		if c.Runnable() && c.Args == nil && !c.HasSubCommands() {

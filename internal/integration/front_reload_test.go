@@ -5,6 +5,7 @@ package integration
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -15,10 +16,10 @@ import (
 )
 
 // load is clients at work: some that keep their connections, some that open one
-// for each request, one that pushes. None of them tries anything twice, other than
-// net/http itself, which sends a GET again where the server closed a kept
-// connection at that very moment. It does not do so with a POST or PUT, and a
-// reload closes kept connections: so the one that pushes keeps none.
+// for each request, and both sorts pull and push. None of them tries anything
+// twice, other than net/http itself, which sends a GET again where the server
+// closed a kept connection at that very moment. It does not do so with a POST or
+// PUT: what is lost then is a push that fails.
 type load struct {
 	stop     chan struct{}
 	wg       sync.WaitGroup
@@ -81,14 +82,17 @@ func (f *front) underLoad(t *testing.T, s seed, who person) *load {
 		l.loop(get(f.client(t), path), &l.requests)
 		l.loop(get(fresh, path), &l.requests)
 	}
-	options := append(f.as(t, who), remote.WithTransport(fresh.Transport))
-	l.loop(func() error {
-		img, err := random.Image(64<<10, 2)
-		if err != nil {
-			return err
-		}
-		return remote.Write(f.ref(t, fmt.Sprint(s.repo, "-pushed:", l.pushes.Load())), img, options...)
-	}, &l.pushes)
+	for i, c := range []*http.Client{fresh, f.client(t), f.client(t)} {
+		c.Transport.(*http.Transport).MaxIdleConnsPerHost = 16
+		options := append(f.as(t, who), remote.WithTransport(c.Transport), remote.WithJobs(4))
+		l.loop(func() error {
+			img, err := random.Image(16<<10, 2)
+			if err != nil {
+				return err
+			}
+			return remote.Write(f.ref(t, fmt.Sprint(s.repo, "-pushed-", i, ":", l.pushes.Load())), img, options...)
+		}, &l.pushes)
+	}
 	return l
 }
 
@@ -169,5 +173,37 @@ func testRegistryAlone(t *testing.T, f *front, s seed, p person) {
 			t.Errorf("%v: %d of 150 requests failed once it had answered", commands, failed)
 		}
 		f.pushRandom(t, "load/after:1", 1)
+	}
+}
+
+// TestFrontClosing looks at what a reload puts before its signal: while its file
+// is there, answers of every kind end their connections.
+func TestFrontClosing(t *testing.T) {
+	f := newFront(t, options{})
+	s := f.seedRepository(t, "closing/app")
+	nginx := f.containerID(t, "nginx")
+	ends := func(want bool) {
+		t.Helper()
+		for _, path := range []string{"/v2/", "/v2/" + s.repo + "/blobs/" + s.layer, "/v2/" + s.repo + "/manifests/v1", "/v2/" + s.repo + "/manifests/none", "/"} {
+			for _, who := range []person{f.boss(), {}} {
+				a := f.ask(t, who, http.MethodGet, path, "")
+				// net/http tells by Close what it made of the headers.
+				if a.Close != want {
+					t.Errorf("GET %s as %s: %s ends its connection: %v, want %v", path, who, a.Status, a.Close, want)
+				}
+			}
+		}
+	}
+	ends(false)
+	tool(t, "docker", "exec", nginx, "touch", "/run/closing")
+	ends(true)
+	// Left behind by a reload that was cut off.
+	tool(t, "docker", "exec", nginx, "touch", "-d", "@1000000000", "/run/closing")
+	ends(false)
+	f.replace(t, "regctl.yaml", "https_port:", "immutable: [\"kept/**:v*\"]\nhttps_port:")
+	f.must(t, "up")
+	ends(false)
+	if out := tool(t, "docker", "exec", nginx, "ls", "/run"); strings.Contains(out, "closing") {
+		t.Errorf("a reload left its file behind: %s", out)
 	}
 }

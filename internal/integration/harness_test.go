@@ -43,6 +43,7 @@ type deployment struct {
 	password  string // once init has made it
 	env       []string
 	opts      options
+	trusted   string // what clients trust, "": the deployment's own CA
 }
 
 // stack is a deployment that is up.
@@ -149,7 +150,12 @@ func (d *deployment) address() string {
 func (d *deployment) path(name string) string { return filepath.Join(d.dir, name) }
 
 // ca is the CA that clients are given.
-func (d *deployment) ca() string { return d.path("certs/ca.pem") }
+func (d *deployment) ca() string {
+	if d.trusted != "" {
+		return d.trusted
+	}
+	return d.path("certs/ca.pem")
+}
 
 // write puts a file into the deployment directory, as an editor would.
 func (d *deployment) write(t *testing.T, name, content string) {

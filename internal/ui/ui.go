@@ -25,6 +25,7 @@ type UI struct {
 	JSON     bool // results as JSON
 	Quiet    bool // no progress
 	Verbose  bool // also details
+	Plain    bool // no line is rewritten, as with NO_COLOR
 }
 
 // Result prints a command's result.

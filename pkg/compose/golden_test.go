@@ -79,6 +79,7 @@ func TestRenderedFiles(t *testing.T) {
 	want := []shape{
 		{"registry/config.yml", 0o600, true},
 		{"registry/auth.yml", 0o600, true},
+		{"nginx/js/closing.js", 0o644, false},
 		{"nginx/js/front.js", 0o644, false},
 		{"nginx/js/memory.js", 0o644, false},
 		{"nginx/js/path.js", 0o644, false},

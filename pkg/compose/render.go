@@ -50,6 +50,8 @@ type data struct {
 	AuthConfigSum     string
 	HoldPath          string // inside Nginx's container
 	HoldAge           int64  // ms
+	ClosingPath       string // inside Nginx's container
+	ClosingAge        int64  // ms
 	FailureFloor      int
 	ServerName        string
 	CertName          string
@@ -107,7 +109,15 @@ func Render(in Input) ([]File, error) {
 	return files, err
 }
 
-var stampForm = regexp.MustCompile(`(?m)^\s*return 200 "([0-9a-f]{32})"; # stamp$`)
+// ClosingPath is a file inside Nginx's container: while it is there and younger
+// than closingAge, answers end their connections (js/closing.js). On a tmpfs: it
+// is gone when the container starts again.
+const (
+	ClosingPath = "/run/closing"
+	closingAge  = 30 * time.Second
+)
+
+var stampForm = regexp.MustCompile(`(?m)^\s*return 200 "([0-9a-f]{32}) \$pid"; # stamp$`)
 
 // Stamp is the sum by which Nginx answers once it has loaded these files.
 func Stamp(files []File) string {
@@ -128,6 +138,8 @@ func newData(in Input) data {
 		ForeignOwner: in.OwnerUID != 0,
 		HoldPath:     path.Join("/var/lib/registry", hold.Path),
 		HoldAge:      hold.MaxAge.Milliseconds(),
+		ClosingPath:  ClosingPath,
+		ClosingAge:   closingAge.Milliseconds(),
 		FailureFloor: failureFloor(c.Users.Cost),
 		ServerName:   nginxName(c.Domain),
 		CertName:     in.CertName,
@@ -178,7 +190,7 @@ func Paths() []string {
 }
 
 // scripts are the front door's modules, the same in every deployment.
-var scripts = []string{"nginx/js/front.js", "nginx/js/memory.js", "nginx/js/path.js", "nginx/js/rights.js"}
+var scripts = []string{"nginx/js/closing.js", "nginx/js/front.js", "nginx/js/memory.js", "nginx/js/path.js", "nginx/js/rights.js"}
 
 // failureFloor is the time in ms that a refused password takes at least, well
 // over that of a check at the given bcrypt cost: 1 s up to cost 12 (0.25 s on

@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+
+	"github.com/regctl/regctl/pkg/cron"
 )
 
 // maxImageName leaves room for the docker.io/library/ that Docker puts before a
@@ -44,6 +46,8 @@ func formatNamed(name string) format {
 		return format{checkImage, imagePattern}
 	case "tag-pattern":
 		return format{checkTagPattern, `^[a-z0-9._*/-]+:[A-Za-z0-9_.*-]+$`}
+	case "times":
+		return format{checkTimes, `^(off|six-hourly|daily|weekly|monthly|\s*\S+\s+\S+\s+\S+\s+\S+\s+\S+\s*)$`}
 	default:
 		panic("config: no format named " + name)
 	}
@@ -140,6 +144,14 @@ func checkImage(text string) string {
 	}
 	if len(name) > maxImageName {
 		return fmt.Sprintf("has a name of more than %d characters", maxImageName)
+	}
+	return ""
+}
+
+// checkTimes checks when something is to be run.
+func checkTimes(text string) string {
+	if err := cron.Check(text); err != nil {
+		return err.Error()
 	}
 	return ""
 }

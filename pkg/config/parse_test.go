@@ -28,6 +28,7 @@ func TestParseDefaults(t *testing.T) {
 		Nginx:     Nginx{Image: "nginx:1.30.6-alpine"},
 		StopGrace: 300e9,
 		Immutable: []string{},
+		Schedule:  Schedule{Cert: "six-hourly"},
 		Users:     Users{Cost: 10},
 	}
 	if !reflect.DeepEqual(got, want) {
@@ -54,6 +55,7 @@ registry:
 nginx:
   image: regctl.local/nginx
 stop_grace: 1m30s
+schedule: {cert: 17 3 * * *}
 users:
   cost: 12
 ...
@@ -69,6 +71,7 @@ users:
 		Nginx:     Nginx{Image: "regctl.local/nginx"},
 		StopGrace: 90e9,
 		Immutable: []string{},
+		Schedule:  Schedule{Cert: "17 3 * * *"},
 		Users:     Users{Cost: 12},
 	}
 	if !reflect.DeepEqual(got, want) {

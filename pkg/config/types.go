@@ -59,6 +59,8 @@ type Config struct {
 
 	Immutable []string `yaml:"immutable" json:"immutable" format:"tag-pattern" example:"release/**:v*" doc:"tags that are never moved or deleted once pushed, REPOSITORY:TAG; * within a component, ** across components"`
 
+	Schedule Schedule `yaml:"schedule" json:"schedule" doc:"for regctl schedule: crontab fields (30 4 * * sun), six-hourly, daily, weekly, monthly, or off"`
+
 	Users Users `yaml:"users" json:"users" doc:"the people and machines that log in"`
 }
 
@@ -84,6 +86,13 @@ type Registry struct {
 // Nginx is the service in front of the registry.
 type Nginx struct {
 	Image string `yaml:"image" json:"image" default:"nginx:1.30.6-alpine" show:"true" format:"image" doc:"image reference of Nginx; it has to ship the njs module"`
+}
+
+// Schedule says when the commands that look after a registry are run by systemd
+// or cron. A value is one of the forms that cron.Resolve reads; what a word leaves
+// open is drawn from project and domain.
+type Schedule struct {
+	Cert string `yaml:"cert" json:"cert" default:"six-hourly" format:"times" doc:"when to run cert renew"`
 }
 
 // Users says how the people and machines that log in are kept.

@@ -1,5 +1,5 @@
 // Package engine talks to the Docker Engine: it finds the stack's containers by
-// their Compose labels, inspects, signals, reads logs, runs one-off containers.
+// their Compose labels, inspects, reads logs, runs one-off containers.
 //
 // It is the only importer of Docker's client. Callers declare the small
 // interface they need over it. Every call is bounded in time: a daemon that

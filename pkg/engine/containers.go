@@ -126,11 +126,6 @@ func (c *Client) Inspect(ctx context.Context, ct Container) (Container, error) {
 	return ct, nil
 }
 
-// Signal sends a signal ("HUP") to a container's main process.
-func (c *Client) Signal(ctx context.Context, id, signal string) error {
-	return c.ask(ctx, func(ctx context.Context) error { return c.api.ContainerKill(ctx, id, signal) })
-}
-
 // LastLines returns the last n lines that a container wrote, both streams as
 // they came.
 func (c *Client) LastLines(ctx context.Context, id string, n string) (string, error) {

@@ -22,7 +22,6 @@ func questions(c *Client) map[string]func(context.Context) error {
 		"Containers": func(ctx context.Context) error { _, err := c.Containers(ctx, "p"); return err },
 		"Publishing": func(ctx context.Context) error { _, err := c.Publishing(ctx, 443); return err },
 		"Inspect":    func(ctx context.Context) error { _, err := c.Inspect(ctx, Container{ID: "x"}); return err },
-		"Signal":     func(ctx context.Context) error { return c.Signal(ctx, "x", "HUP") },
 		"LastLines":  func(ctx context.Context) error { _, err := c.LastLines(ctx, "x", "5"); return err },
 		"Volume":     func(ctx context.Context) error { _, err := c.VolumeExists(ctx, "v"); return err },
 		"ImageID":    func(ctx context.Context) error { _, err := c.ImageID(ctx, "nginx"); return err },

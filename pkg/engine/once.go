@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/filters"
@@ -10,8 +11,11 @@ import (
 )
 
 // labelOnce marks one-off containers, so that what a crash leaves behind can be
-// found and removed.
-const labelOnce = "io.regctl.once"
+// found and removed; labelReads those that need no lock.
+const (
+	labelOnce  = "io.regctl.once"
+	labelReads = "io.regctl.reads"
+)
 
 // Once describes a container that runs one command and is removed.
 type Once struct {
@@ -87,17 +91,24 @@ func (c *Client) removeOnce(id string) {
 // deployment's lock, so whatever is there belongs to a run that was killed, also
 // when it still runs.
 func (c *Client) sweepOnce(ctx context.Context, project string) error {
+	return c.sweep(ctx, labelOnce, project, 0)
+}
+
+// sweep removes the containers with a label that are at least that old.
+func (c *Client) sweep(ctx context.Context, label, project string, age time.Duration) error {
 	var found []container.Summary
 	err := c.ask(ctx, func(ctx context.Context) (err error) {
 		found, err = c.api.ContainerList(ctx, container.ListOptions{All: true,
-			Filters: filters.NewArgs(filters.Arg("label", labelOnce+"="+project))})
+			Filters: filters.NewArgs(filters.Arg("label", label+"="+project))})
 		return err
 	})
 	if err != nil {
 		return err
 	}
 	for _, f := range found {
-		c.removeOnce(f.ID)
+		if time.Since(time.Unix(f.Created, 0)) >= age {
+			c.removeOnce(f.ID)
+		}
 	}
 	return nil
 }

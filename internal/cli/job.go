@@ -1,0 +1,213 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/spf13/cobra"
+
+	"github.com/regctl/regctl/internal/ui"
+	"github.com/regctl/regctl/pkg/advice"
+	"github.com/regctl/regctl/pkg/engine"
+)
+
+// A job is work on a registry's storage directory. With --root it runs in this
+// process; on a stack in regctl itself, in a one-off container with the volume
+// mounted: `regctl inside JOB`, which reads its options on the first line of
+// standard input and answers in lines of JSON. Its input ends when the outer
+// process gives up or dies, and the job with it.
+type job func(ctx context.Context, root string, options json.RawMessage, tell func(progress)) (any, error)
+
+// progress is how far a job has come; a total of 0 is unknown.
+type progress struct {
+	Phase string `json:"phase"`
+	Done  int64  `json:"done,omitempty"`
+	Total int64  `json:"total,omitempty"`
+	Bytes int64  `json:"bytes,omitempty"`
+}
+
+// jobs are all there are, by name.
+var jobs = map[string]job{}
+
+// storageDir is where the registry keeps its data inside its container.
+const storageDir = "/var/lib/registry"
+
+// registryVolume is the volume with the images, by its name in the Compose file.
+const registryVolume = "registry-data"
+
+// site is where a job works.
+type site struct {
+	root  string      // with --root
+	d     *deployment // else
+	reads bool        // it changes nothing
+}
+
+// do runs a job and decodes what it found into result. Beside an error there may
+// be a result.
+func (a *App) do(ctx context.Context, at site, name string, options, result any) error {
+	in, err := json.Marshal(options)
+	if err != nil {
+		return err
+	}
+	show := ui.Progress{UI: &a.ui}
+	tell := func(p progress) { show.Show(p.Phase, p.Done, p.Total, p.Bytes) }
+	defer show.End()
+	if at.root == "" {
+		return a.doInside(ctx, at, name, in, tell, result)
+	}
+	out, err := jobs[name](ctx, at.root, in, tell)
+	if out == nil {
+		return err
+	}
+	text, marshalErr := json.Marshal(out)
+	if marshalErr == nil {
+		marshalErr = json.Unmarshal(text, result)
+	}
+	return errors.Join(err, marshalErr)
+}
+
+// insideLine is one line of a job's output.
+type insideLine struct {
+	Progress *progress       `json:"progress,omitempty"`
+	Result   json.RawMessage `json:"result,omitempty"`
+	Error    *insideError    `json:"error,omitempty"`
+}
+
+// insideError is an error of a job that ran in a container.
+type insideError struct {
+	Text   string `json:"text"`
+	Hint   string `json:"hint,omitempty"`
+	Status int    `json:"status"`
+}
+
+func (e *insideError) Error() string { return e.Text }
+
+func (a *App) doInside(ctx context.Context, at site, name string, options []byte, tell func(progress), result any) error {
+	e, err := a.Connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer e.Close()
+	program, err := ownProgram()
+	if err != nil {
+		return err
+	}
+	var last insideLine
+	var bad error
+	status, said, err := e.RunWork(ctx, engine.Work{
+		Project: at.d.cfg.Project,
+		Image:   at.d.cfg.Registry.Image,
+		Program: program,
+		Args:    []string{"inside", name, "--root", storageDir},
+		Volumes: map[string]string{at.d.cfg.Project + "_" + registryVolume: storageDir},
+		Reads:   at.reads,
+		Input:   append(options, '\n'),
+		Line: func(line []byte) {
+			var l insideLine
+			if err := json.Unmarshal(line, &l); err != nil {
+				bad = fmt.Errorf("a line of regctl inside: %w", err)
+				return
+			}
+			switch {
+			case l.Progress != nil:
+				tell(*l.Progress)
+			case l.Error != nil:
+				last.Error = l.Error
+			case l.Result != nil:
+				last.Result = append(json.RawMessage(nil), l.Result...)
+			}
+		},
+	})
+	if err == nil {
+		err = bad
+	}
+	if last.Result != nil {
+		err = errors.Join(err, json.Unmarshal(last.Result, result))
+	}
+	if err != nil {
+		return err
+	}
+	if last.Error != nil {
+		if ctx.Err() != nil && last.Error.Status == statusInterrupted {
+			return ctx.Err()
+		}
+		if last.Error.Hint != "" {
+			return advice.With(last.Error, "%s", last.Error.Hint)
+		}
+		return last.Error
+	}
+	if status != 0 || last.Result == nil {
+		return &logError{err: fmt.Errorf("regctl inside %s, in a container of %s, ended with status %d", name, at.d.cfg.Registry.Image, status), log: said}
+	}
+	return nil
+}
+
+// ownProgram is this very binary.
+func ownProgram() (string, error) {
+	path, err := os.Executable()
+	if err != nil {
+		return "", err
+	}
+	return filepath.EvalSymlinks(path)
+}
+
+// newInsideCommand is the other end. People have no use for it.
+func newInsideCommand(a *App) *cobra.Command {
+	var root string
+	c := &cobra.Command{
+		Use: "inside JOB", Short: "Work on a storage directory for another regctl", Hidden: true,
+		Args: exactly(1, "JOB"),
+		RunE: func(cmd *cobra.Command, args []string) error { return a.runInside(cmd.Context(), args[0], root) },
+	}
+	c.Flags().StringVar(&root, "root", "", "storage directory")
+	return c
+}
+
+func (a *App) runInside(ctx context.Context, name, root string) error {
+	work, known := jobs[name]
+	if !known || root == "" {
+		return usagef("no job %q, or no --root", name)
+	}
+	in := bufio.NewReader(a.In)
+	options, err := in.ReadBytes('\n')
+	if err != nil {
+		return fmt.Errorf("options of %s: %w", name, err)
+	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	go func() {
+		_, _ = io.Copy(io.Discard, in)
+		stop()
+	}()
+	var mu sync.Mutex
+	enc := json.NewEncoder(a.Out)
+	say := func(l insideLine) error {
+		mu.Lock()
+		defer mu.Unlock()
+		return enc.Encode(l)
+	}
+	// What cannot be told for the other end is gone: its input has ended, too.
+	result, err := work(ctx, root, options, func(p progress) { _ = say(insideLine{Progress: &p}) })
+	if result != nil {
+		text, marshalErr := json.Marshal(result)
+		if marshalErr != nil {
+			return marshalErr
+		}
+		if err := say(insideLine{Result: text}); err != nil {
+			return err
+		}
+	}
+	if err == nil {
+		return nil
+	}
+	text := strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "; ")
+	return say(insideLine{Error: &insideError{Text: text, Hint: advice.Of(err), Status: status(ctx, err)}})
+}
