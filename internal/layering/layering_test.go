@@ -33,6 +33,7 @@ var mayImport = map[string][]string{
 	"pkg/engine":      {"pkg/advice"},
 	"pkg/frontdoor":   {},
 	"pkg/smoke":       {"pkg/advice"},
+	"pkg/gc":          {"pkg/advice", "pkg/durable", "pkg/hold", "pkg/lock", "pkg/storage"},
 	"pkg/storage":     {"pkg/advice"},
 	// Builds trees for tests and benchmarks.
 	"pkg/storage/storagetest": {"pkg/storage"},

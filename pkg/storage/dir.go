@@ -41,6 +41,15 @@ func (i Info) Younger() time.Time {
 	return i.ModTime
 }
 
+// Subdirectories is how many directories a directory has, -1 where the file
+// system does not tell.
+func (i Info) Subdirectories() int {
+	if i.links < 2 {
+		return -1
+	}
+	return int(i.links) - 2
+}
+
 const dirFlags = unix.O_RDONLY | unix.O_DIRECTORY | unix.O_CLOEXEC
 
 func openDir(path string) (*dir, error) {

@@ -29,3 +29,5 @@ func renameNew(fromFD int, from string, toFD int, to string) error {
 	}
 	return err
 }
+
+func syncFS(fd int) error { return unix.Syncfs(fd) }

@@ -50,11 +50,12 @@ const (
 	justNow = 5 * time.Second
 )
 
-// readLink reads the link at rel below d.
-func readLink(d *dir, rel string) (l Link) {
+// readLink reads the link at rel below d. A tag has one as long as it is there;
+// other directories lose theirs when they are deleted.
+func readLink(d *dir, rel string, always bool) (l Link) {
 	for look := 1; ; look++ {
 		var fresh bool
-		if l, fresh = readLinkOnce(d, rel); !fresh || look == looks {
+		if l, fresh = readLinkOnce(d, rel); !fresh || look == looks || l.Fault == LinkMissing && !always {
 			return l
 		}
 		time.Sleep(patience)
@@ -133,7 +134,7 @@ func (r *Repository) links(rel string, alias bool) (out []Link, err error) {
 }
 
 func (r *Repository) link(alg *dir, name string, digest Digest, alias bool) (Link, bool) {
-	l := readLink(alg, name+"/link")
+	l := readLink(alg, name+"/link", false)
 	l.Digest = digest
 	if l.Fault == LinkMissing {
 		if _, err := alg.stat(name); absent(err) {
@@ -236,7 +237,7 @@ func (r *Repository) Tags() ([]Tag, error) {
 			r.report(join(top.path, name), typ)
 			return nil
 		}
-		l := readLink(top, name+"/current/link")
+		l := readLink(top, name+"/current/link", true)
 		if l.Fault == LinkMissing {
 			if _, err := top.stat(name); absent(err) {
 				return nil // deleted meanwhile
@@ -257,7 +258,7 @@ func (r *Repository) Tag(name string) (Tag, error) {
 	if !ValidTag(name) {
 		return Tag{}, failed("open", name, errors.New("not a tag's name"))
 	}
-	return tag(name, readLink(r.d, tagsDir+"/"+name+"/current/link")), nil
+	return tag(name, readLink(r.d, tagsDir+"/"+name+"/current/link", true)), nil
 }
 
 // History are the links of all digests that a tag has or had, each read.

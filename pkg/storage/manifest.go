@@ -90,6 +90,11 @@ func (m *Manifest) Blobs() iter.Seq[Descriptor] {
 	}
 }
 
+// IsIndex tells whether a descriptor's media type is one of indexes.
+func (d Descriptor) IsIndex() bool {
+	return d.MediaType == "application/vnd.docker.distribution.manifest.list.v2+json" || d.MediaType == "application/vnd.oci.image.index.v1+json"
+}
+
 // IsManifest tells whether a descriptor's media type is one of manifests.
 func (d Descriptor) IsManifest() bool {
 	switch d.MediaType {
@@ -191,14 +196,15 @@ func ParseManifest(data []byte) (*Manifest, error) {
 		return nil, fmt.Errorf("%w: %w", ErrManifestUnknown, err)
 	}
 	m := &Manifest{MediaType: w.MediaType, ArtifactType: w.ArtifactType, Size: int64(len(data))}
+	self := Descriptor{MediaType: w.MediaType}
 	switch {
-	case w.Manifests != nil:
+	case w.Manifests != nil, self.IsIndex():
 		m.Kind = KindIndex
 	case w.Config != nil || w.Layers != nil:
 		m.Kind = KindImage
 	case w.FSLayers != nil || w.SchemaVersion == 1:
 		m.Kind = KindSchema1
-	case w.Blobs != nil || (Descriptor{MediaType: w.MediaType}).IsManifest():
+	case w.Blobs != nil || self.IsManifest():
 		m.Kind = KindArtifact
 	default:
 		return nil, ErrManifestUnknown

@@ -123,3 +123,6 @@ func renamePlain(fromFD int, from string, toFD int, to string) error {
 	}
 	return err
 }
+
+// Sync flushes everything that was moved to the disk.
+func (s *Store) Sync() error { return syncFS(s.root.fd) }
