@@ -69,6 +69,7 @@ func (b *bench) measures() []measure {
 		{"front.latency", b.latency},
 		{"front.memory", b.memory},
 		{"front.reload", b.reload},
+		{"cert.renew", b.renew},
 	}
 }
 

@@ -116,10 +116,16 @@ func (b *bench) start(s *stack, dir string, files map[string]string, env []strin
 		}
 	}
 	file := filepath.Join(dir, "docker-compose.yml")
-	env = append(env, "BENCH_REGISTRY_IMAGE="+b.images.registry, "BENCH_NGINX_IMAGE="+b.images.nginx, fmt.Sprintf("BENCH_PORT=%d", s.port))
+	env = s.env(env)
 	b.downLater(s.project, file, env)
 	_, err := b.with(env, "", "docker", "compose", "-p", s.project, "-f", file, "up", "--detach")
 	return err
+}
+
+// env is what a baseline's Compose file takes from the environment.
+func (s *stack) env(more []string) []string {
+	images := s.bench.images
+	return append(more, "BENCH_REGISTRY_IMAGE="+images.registry, "BENCH_NGINX_IMAGE="+images.nginx, fmt.Sprintf("BENCH_PORT=%d", s.port))
 }
 
 func baseline(name string) (string, error) {

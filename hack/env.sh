@@ -23,6 +23,7 @@ tools=(
 	openssl:openssl
 	htpasswd:apache2-utils
 	skopeo:skopeo
+	ctr:containerd
 	mkfs.ext4:e2fsprogs
 	crontab:cron
 	systemd-analyze:systemd

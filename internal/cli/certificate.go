@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 
 	"github.com/regctl/regctl/pkg/advice"
 	"github.com/regctl/regctl/pkg/certs"
@@ -18,15 +19,26 @@ func (d *deployment) localCA() certs.LocalCA {
 	return certs.LocalCA{Store: d.certs(), PrivateDir: d.Path(compose.PrivateDir)}
 }
 
-// ensureCertificate makes sure that the pair which Nginx is to serve lies on
-// disk: issued by the local CA, or taken over from the person's own files.
+// ensureCertificate makes sure that a pair which Nginx can serve lies on disk:
+// issued by the local CA, taken over from the person's own files, or, where an
+// ACME server is to issue it, one to start with.
 func (a *App) ensureCertificate(d *deployment) error {
+	if d.cfg.TLS.Mode == config.ModeLetsEncrypt {
+		return a.ensureStopgap(d)
+	}
+	_, err := a.ensureOther(d)
+	return err
+}
+
+// ensureOther is ensureCertificate where no ACME server is asked. kept says that
+// the person's pair could not be used and an older one stays.
+func (a *App) ensureOther(d *deployment) (kept bool, err error) {
 	if d.cfg.TLS.Mode == config.ModeFiles {
 		return a.installFiles(d)
 	}
 	plan, err := d.localCA().Plan(d.cfg.Names(), a.Now())
 	if err != nil {
-		return err
+		return false, err
 	}
 	for _, w := range plan.Warnings {
 		a.ui.Warn("%s", w)
@@ -34,12 +46,16 @@ func (a *App) ensureCertificate(d *deployment) error {
 	if text := plan.String(); text != "" {
 		a.ui.Detail("%s", text)
 	}
-	return d.localCA().Apply(plan)
+	return false, d.localCA().Apply(plan)
 }
 
-// planCertificate says what ensureCertificate would do, "" for nothing.
+// planCertificate says what ensureCertificate would do, and what up would ask an
+// ACME server for; "" for nothing.
 func (a *App) planCertificate(d *deployment) (string, error) {
-	if d.cfg.TLS.Mode != config.ModeFiles {
+	switch d.cfg.TLS.Mode {
+	case config.ModeLetsEncrypt:
+		return a.planACME(d)
+	case config.ModeSelfSigned:
 		plan, err := d.localCA().Plan(d.cfg.Names(), a.Now())
 		if err != nil {
 			return "", err
@@ -57,28 +73,44 @@ func (a *App) planCertificate(d *deployment) (string, error) {
 	return fmt.Sprintf("take over the certificate in %s\n", d.cfg.TLS.Cert), nil
 }
 
-// installFiles takes the person's pair over, or warns that it cannot be used.
-func (a *App) installFiles(d *deployment) error {
-	pair, warnings, kept, err := a.theirs(d)
-	if err != nil {
-		return err
+// planACME says what is to be obtained, by what is known without asking.
+func (a *App) planACME(d *deployment) (string, error) {
+	r := &renewer{app: a, d: d, opts: certOptions{attended: true}}
+	if err := r.read(); err != nil {
+		return "", err
 	}
-	if kept != nil {
-		a.ui.Warn("%v; the pair taken over before stays in use", kept)
-		return nil
+	plan := ""
+	if r.leaf == nil {
+		plan = "make a certificate to start with\n"
+	}
+	if decision := r.decide(r.state); decision.Due {
+		plan += fmt.Sprintf("obtain a certificate for %s from %s: %s\n", strings.Join(d.cfg.Names(), ", "), hostOf(d.cfg.ACMEServer()), decision.Why)
+	}
+	return plan, nil
+}
+
+// installFiles takes the person's pair over, or warns that it cannot be used.
+func (a *App) installFiles(d *deployment) (kept bool, err error) {
+	pair, warnings, bad, err := a.theirs(d)
+	if err != nil {
+		return false, err
+	}
+	if bad != nil {
+		a.ui.Warn("%v; the pair taken over before stays in use", bad)
+		return true, nil
 	}
 	for _, w := range warnings {
 		a.ui.Warn("%s: %s", d.cfg.TLS.Cert, w.Message)
 	}
 	_, err = d.certs().Install(d.cfg.Domain, pair)
-	return err
+	return false, err
 }
 
 // theirs reads and checks the person's pair. kept says why it cannot be used
 // when a good one was taken over before: that one goes on being served. Names
-// beyond the domain, such as the addresses of localhost, are not asked of it.
+// that nobody has asked for, such as the addresses of localhost, are not asked of it.
 func (a *App) theirs(d *deployment) (pair certs.Pair, warnings []certs.Problem, kept, err error) {
-	names := []string{d.cfg.Domain}
+	names := append([]string{d.cfg.Domain}, d.cfg.TLS.Names...)
 	pair, err = d.files()
 	if err == nil {
 		report := pair.Check(names, a.Now())

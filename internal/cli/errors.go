@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/regctl/regctl/pkg/advice"
+	"github.com/regctl/regctl/pkg/certs/acme"
 	"github.com/regctl/regctl/pkg/compose"
 	"github.com/regctl/regctl/pkg/config"
 	"github.com/regctl/regctl/pkg/engine"
@@ -64,6 +65,7 @@ func status(ctx context.Context, err error) int {
 		rights  *users.RightsError
 		held    *lock.HeldError
 		inside  *insideError
+		ca      *acme.Error
 	)
 	switch {
 	case err == nil:
@@ -80,6 +82,11 @@ func status(ctx context.Context, err error) int {
 		return statusConfig
 	case errors.As(err, &held), errors.Is(err, compose.ErrBusy):
 		return statusLocked
+	case errors.As(err, &ca):
+		if ca.Kind == acme.Terms {
+			return statusConfig
+		}
+		return statusOutside
 	case errors.Is(err, engine.ErrUnavailable), errors.Is(err, engine.ErrImage),
 		errors.Is(err, compose.ErrNoCompose), errors.Is(err, schedule.ErrUnavailable), errors.Is(err, errOutsideShown), errors.Is(err, errPort):
 		return statusOutside

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/regctl/regctl/pkg/advice"
+	"github.com/regctl/regctl/pkg/certs/acme"
 	"github.com/regctl/regctl/pkg/config"
 	"github.com/regctl/regctl/pkg/users"
 )
@@ -22,6 +23,10 @@ var errContradicts = errors.New("differs from what is there")
 
 type initOptions struct {
 	domain, email, tls, acmeServer string
+	acmeCA, challenge              string
+	dnsProvider, dnsCredentials    string
+	names                          []string
+	agreeTOS                       bool
 	cert, key                      string
 	httpsPort, httpPort            int
 	bind                           string
@@ -36,6 +41,8 @@ type initOptions struct {
 // initPaths ties each flag to the key in regctl.yaml that it sets.
 var initPaths = map[string]string{
 	"domain": "domain", "email": "acme.email", "tls": "tls.mode", "acme-server": "acme.server",
+	"agree-tos": "acme.agree_tos", "acme-ca": "acme.ca", "acme-challenge": "acme.challenge", "name": "tls.names",
+	"dns-provider": "acme.dns.provider", "dns-credentials": "acme.dns.credentials",
 	"cert": "tls.cert", "key": "tls.key", "https-port": "https_port", "http-port": "http_port",
 	"bind": "bind", "project": "project", "registry-image": "registry.image", "nginx-image": "nginx.image",
 }
@@ -51,6 +58,7 @@ and the registry, certificates and a first user, whose password is shown once.
 It overwrites nothing that it did not write, and takes back what it wrote when
 it fails. Run again with the same answers it changes nothing.`,
 		Example: `  regctl init /opt/registry --domain registry.example.com --tls files --cert fullchain.pem --key privkey.pem
+  regctl init /opt/registry --domain registry.example.com --email admin@example.com --agree-tos
   regctl init ./reg --domain localhost --https-port 8443`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 {
@@ -78,6 +86,12 @@ it fails. Run again with the same answers it changes nothing.`,
 	f.StringVar(&o.email, "email", "", "address the certificate authority may write to (letsencrypt)")
 	f.StringVar(&o.tls, "tls", "", "letsencrypt, selfsigned or files (default: letsencrypt for a public name, else selfsigned)")
 	f.StringVar(&o.acmeServer, "acme-server", "", "URL of an ACME directory other than Let's Encrypt's")
+	f.StringVar(&o.acmeCA, "acme-ca", "", "PEM certificates that vouch for that ACME server, where the system's do not")
+	f.BoolVar(&o.agreeTOS, "agree-tos", false, "you have read the certificate authority's terms of service and agree to them")
+	f.StringVar(&o.challenge, "acme-challenge", config.HTTP01, "how to prove that the names are yours: http-01 (port 80) or dns-01")
+	f.StringVar(&o.dnsProvider, "dns-provider", "", "with dns-01: "+strings.Join(acme.DNSProviders(), ", "))
+	f.StringVar(&o.dnsCredentials, "dns-credentials", "", "with dns-01: file of lines NAME=VALUE that only its owner can read")
+	f.StringArrayVar(&o.names, "name", nil, "a further host name or IP address that the certificate is to cover")
 	f.StringVar(&o.cert, "cert", "", "certificate chain in PEM, with --tls files")
 	f.StringVar(&o.key, "key", "", "private key in PEM, with --tls files")
 	f.IntVar(&o.httpsPort, "https-port", 443, "port that clients push to and pull from")
@@ -98,13 +112,15 @@ type initResult struct {
 	URL      string   `json:"url" doc:"front door"`
 	Host     string   `json:"host" doc:"registry name in image references"`
 	Project  string   `json:"project" doc:"Compose project"`
-	TLS      string   `json:"tls" doc:"selfsigned or files"`
+	TLS      string   `json:"tls" doc:"letsencrypt, selfsigned or files"`
 	Changed  bool     `json:"changed" doc:"false: it was there already"`
 	DryRun   bool     `json:"dry_run" doc:"nothing was done"`
 	Files    []string `json:"files" doc:"written, or to be written; relative to dir"`
 	Moved    []string `json:"moved" doc:"new names of files moved aside"`
 	User     string   `json:"user,omitempty" doc:"the first user, when it was made now"`
 	Password string   `json:"password,omitempty" doc:"its password, when it was generated: the one chance to see it"`
+
+	terms string // what is left to be agreed to
 }
 
 func (r initResult) Text(w io.Writer) {
@@ -125,6 +141,9 @@ func (r initResult) Text(w io.Writer) {
 		if r.Password != "" {
 			fmt.Fprintf(w, "\n  user      %s\n  password  %s   (shown once; regctl user passwd %s makes another)\n", r.User, r.Password, r.User)
 		}
+	}
+	if r.terms != "" {
+		fmt.Fprintf(w, "\n%s\n", r.terms)
 	}
 	fmt.Fprintf(w, "\nnext:\n  regctl up%s\n", dirFlag(r.Dir))
 }
@@ -159,6 +178,9 @@ func (a *App) runInit(ctx context.Context, o initOptions) error {
 	if err := users.CheckName(o.user); err != nil {
 		return usagef("--user: %w", err)
 	}
+	if err := a.askTerms(cfg); err != nil {
+		return err
+	}
 	s := &setup{app: a, layout: l, cfg: cfg, opts: o}
 	res, err := s.run(ctx)
 	if err != nil {
@@ -185,8 +207,10 @@ func (o initOptions) config(dirName string) (*config.Config, error) {
 		c.HTTPPort = o.httpPort
 	}
 	c.Bind = o.bind
-	c.ACME.Email, c.ACME.Server = o.email, o.acmeServer
-	for _, path := range []*string{&o.cert, &o.key} {
+	c.ACME.Email, c.ACME.Server, c.ACME.AgreeTOS = o.email, o.acmeServer, o.agreeTOS
+	c.ACME.Challenge, c.ACME.DNS.Provider = o.challenge, o.dnsProvider
+	c.TLS.Names = append(c.TLS.Names, o.names...)
+	for _, path := range []*string{&o.cert, &o.key, &o.acmeCA, &o.dnsCredentials} {
 		if *path == "" {
 			continue
 		}
@@ -198,6 +222,7 @@ func (o initOptions) config(dirName string) (*config.Config, error) {
 		*path = abs
 	}
 	c.TLS.Cert, c.TLS.Key = o.cert, o.key
+	c.ACME.CA, c.ACME.DNS.Credentials = o.acmeCA, o.dnsCredentials
 	if o.given("registry-image") {
 		c.Registry.Image = o.registryImage
 	}

@@ -35,7 +35,11 @@ type progress struct {
 }
 
 // jobs are all there are, by name.
-var jobs = map[string]job{}
+var jobs = map[string]job{
+	"gc":       gcJob,
+	"gc undo":  gcUndoJob,
+	"gc purge": gcPurgeJob,
+}
 
 // storageDir is where the registry keeps its data inside its container.
 const storageDir = "/var/lib/registry"
@@ -45,9 +49,55 @@ const registryVolume = "registry-data"
 
 // site is where a job works.
 type site struct {
-	root  string      // with --root
-	d     *deployment // else
-	reads bool        // it changes nothing
+	root   string         // with --root
+	d      *deployment    // else
+	engine *engine.Client // with d
+	reads  bool           // it changes nothing
+}
+
+// flag is how to name the site in a command to type.
+func (s site) flag() string {
+	if s.root != "" {
+		return " --root " + shellWord(s.root)
+	}
+	return dirFlag(s.d.Dir)
+}
+
+// openSite finds the storage that a command is to work on, and makes sure that
+// content can be taken away from it. On a stack that takes the deployment's lock,
+// unless nothing is to be changed; done gives it back.
+func (a *App) openSite(ctx context.Context, root, command string) (_ site, done func(), err error) {
+	if root != "" {
+		root, err = checkRoot(root)
+		return site{root: root}, func() {}, err
+	}
+	d, err := a.open()
+	if err != nil {
+		return site{}, nil, err
+	}
+	at := site{d: d}
+	release := func() error { return nil }
+	if !a.dryRun {
+		held, err := lockDeployment(ctx, d.Layout, command)
+		if err != nil {
+			return site{}, nil, err
+		}
+		release = held.Release
+	}
+	if at.engine, err = a.Connect(ctx); err == nil {
+		err = a.checkCollectable(ctx, at.engine, d)
+	}
+	done = func() {
+		if at.engine != nil {
+			at.engine.Close()
+		}
+		_ = release() // the kernel drops the lock with the process in any case
+	}
+	if err != nil {
+		done()
+		return site{}, nil, err
+	}
+	return at, done, nil
 }
 
 // do runs a job and decodes what it found into result. Beside an error there may
@@ -91,18 +141,13 @@ type insideError struct {
 func (e *insideError) Error() string { return e.Text }
 
 func (a *App) doInside(ctx context.Context, at site, name string, options []byte, tell func(progress), result any) error {
-	e, err := a.Connect(ctx)
-	if err != nil {
-		return err
-	}
-	defer e.Close()
 	program, err := ownProgram()
 	if err != nil {
 		return err
 	}
 	var last insideLine
 	var bad error
-	status, said, err := e.RunWork(ctx, engine.Work{
+	status, said, err := at.engine.RunWork(ctx, engine.Work{
 		Project: at.d.cfg.Project,
 		Image:   at.d.cfg.Registry.Image,
 		Program: program,

@@ -51,8 +51,10 @@ Begin with:
 
 	setup := &cobra.Group{ID: "setup", Title: "Set-up:"}
 	users := &cobra.Group{ID: "users", Title: "Users:"}
+	certificates := &cobra.Group{ID: "certificates", Title: "Certificates:"}
+	store := &cobra.Group{ID: "storage", Title: "Storage:"}
 	around := &cobra.Group{ID: "around", Title: "Around it:"}
-	root.AddGroup(setup, users, around)
+	root.AddGroup(setup, users, certificates, store, around)
 	add := func(g *cobra.Group, cmds ...*cobra.Command) {
 		for _, c := range cmds {
 			c.GroupID = g.ID
@@ -63,6 +65,8 @@ Begin with:
 		newStatusCommand(a), newLogsCommand(a), newSmokeCommand(a),
 		newConfigCommand(a), newDiffCommand(a), newRenderCommand(a))
 	add(users, newUserCommand(a))
+	add(certificates, newCertCommand(a))
+	add(store, newGCCommand(a))
 	add(around, newScheduleCommand(a), newCICommand(a), newVersionCommand(a))
 	root.AddCommand(newInsideCommand(a))
 	root.SetHelpCommandGroupID(around.ID)

@@ -217,6 +217,7 @@ func (s *setup) write(ctx context.Context, res *initResult, hash string) (err er
 		res.Moved = append(res.Moved, moved[from])
 	}
 	res.Changed = true
+	res.terms = termsText(s.cfg, l.Dir)
 	return j.done()
 }
 

@@ -132,9 +132,23 @@ func checkRendered(ctx context.Context, e *engine.Client, d *deployment, files [
 	if _, err := d.Load(ctx, staged.Path(compose.ComposeFile), d.cfg.Project); err != nil {
 		return err
 	}
+	out, err := nginxRefuses(ctx, e, d, filepath.Dir(staged.Path(compose.NginxConf)))
+	if err != nil {
+		return err
+	}
+	if out != "" {
+		return &logError{err: fmt.Errorf("%s refuses the rendered configuration; nothing was changed", d.cfg.Nginx.Image), log: out}
+	}
+	return nil
+}
+
+// nginxRefuses has the configuration in a directory tested by `nginx -t`, with
+// the certificates on disk, in a container of the stack's own image. It returns
+// what Nginx has against it, "" for nothing.
+func nginxRefuses(ctx context.Context, e *engine.Client, d *deployment, dir string) (string, error) {
 	capabilities := nginxCapabilities
 	if uid, err := ownerUID(d.Dir); err != nil {
-		return err
+		return "", err
 	} else if uid != 0 {
 		capabilities = append(capabilities[:len(capabilities):len(capabilities)], "DAC_OVERRIDE")
 	}
@@ -145,19 +159,19 @@ func checkRendered(ctx context.Context, e *engine.Client, d *deployment, files [
 		Image:   d.cfg.Nginx.Image,
 		Command: []string{"nginx", "-e", "/dev/stderr", "-t", "-q", "-c", "/etc/regctl/nginx/nginx.conf"},
 		Binds: map[string]string{
-			filepath.Dir(staged.Path(compose.NginxConf)): "/etc/regctl/nginx",
-			d.Path(compose.CertsDir):                     "/etc/regctl/certs",
+			dir:                      "/etc/regctl/nginx",
+			d.Path(compose.CertsDir): "/etc/regctl/certs",
 		},
 		Tmpfs:  []string{"/run", "/tmp", "/var/cache/nginx"},
 		CapAdd: capabilities,
 	})
 	if err != nil {
-		return fmt.Errorf("testing the configuration of nginx: %w", err)
+		return "", fmt.Errorf("testing the configuration of nginx: %w", err)
 	}
 	if code != 0 {
-		return &logError{err: fmt.Errorf("%s refuses the rendered configuration; nothing was changed", d.cfg.Nginx.Image), log: out}
+		return fmt.Sprintf("%s\nnginx -t: exit status %d", strings.TrimSpace(out), code), nil
 	}
-	return nil
+	return "", nil
 }
 
 // lookAgain reads the containers as they are now.

@@ -14,6 +14,7 @@ import (
 	"github.com/regctl/regctl/internal/ui"
 	"github.com/regctl/regctl/pkg/certs"
 	"github.com/regctl/regctl/pkg/compose"
+	"github.com/regctl/regctl/pkg/config"
 	"github.com/regctl/regctl/pkg/engine"
 )
 
@@ -57,7 +58,7 @@ type serviceStatus struct {
 }
 
 type certificateStatus struct {
-	Mode        string           `json:"mode" doc:"selfsigned or files"`
+	Mode        string           `json:"mode" doc:"letsencrypt, selfsigned or files"`
 	OnDisk      *certificateInfo `json:"on_disk" doc:"the pair to be served"`
 	Served      *certificateInfo `json:"served" doc:"what the port shows; null when nothing answers"`
 	Same        bool             `json:"same" doc:"both are one"`
@@ -103,8 +104,11 @@ func (r statusResult) Text(w io.Writer) {
 		if r.Certificate.Served == nil {
 			served = "not served now"
 		}
-		rows = append(rows, []string{"certificate", fmt.Sprintf("%d days left, %s", c.DaysLeft, served),
-			fmt.Sprintf("%s, until %s", r.Certificate.Mode, c.NotAfter.Format(time.DateOnly))})
+		until := fmt.Sprintf("%s, until %s", r.Certificate.Mode, c.NotAfter.Format(time.DateOnly))
+		if next := r.Certificate.NextRenewal; next != nil {
+			until += ", next renewal " + next.UTC().Format("2006-01-02 15:04Z")
+		}
+		rows = append(rows, []string{"certificate", fmt.Sprintf("%d days left, %s", c.DaysLeft, served), until})
 	}
 	rows = append(rows, []string{"users", fmt.Sprint(r.Users)})
 	if s := r.Storage; s != nil {
@@ -205,7 +209,11 @@ func (a *App) certificate(ctx context.Context, d *deployment, r *statusResult) {
 		r.problem("certificate: %v", err)
 	} else {
 		r.Certificate.OnDisk = a.certificateInfo(disk)
-		if days := disk.DaysLeft(a.Now()); days < soon {
+		if d.cfg.TLS.Mode == config.ModeLetsEncrypt {
+			var more []string
+			r.Certificate.NextRenewal, more = a.renewalProblems(d)
+			r.Problems = append(r.Problems, more...)
+		} else if days := disk.DaysLeft(a.Now()); days < soon {
 			r.problem("the certificate ends in %d days", days)
 		}
 	}

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -9,6 +10,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/regctl/regctl/pkg/advice"
+	"github.com/regctl/regctl/pkg/certs/acme"
+	"github.com/regctl/regctl/pkg/certs/renewal"
 	"github.com/regctl/regctl/pkg/compose"
 	"github.com/regctl/regctl/pkg/config"
 )
@@ -24,7 +28,10 @@ func newUpCommand(a *App) *cobra.Command {
 		Use:   "up",
 		Short: "Start the registry, or bring a running one up to date",
 		Long: `Render what is out of date, check images and ports, start the stack with Docker
-Compose and wait until the registry answers through the front door.
+Compose and wait until the registry answers through the front door. Under
+tls.mode letsencrypt it then obtains the certificate, if one is due; should that
+fail the registry is up all the same, with the pair before or one to start with,
+and the exit status is 5, or 3 when a person has to do something first.
 
 On a stack that runs and is up to date it changes nothing.`,
 		Args: noArgs,
@@ -103,10 +110,12 @@ func (a *App) runUp(ctx context.Context, o upOptions) error {
 	if res.Plan == nil {
 		res.Plan = []string{}
 	}
+	var certErr error
 	if !a.dryRun {
 		if err := s.run(ctx); err != nil {
 			return err
 		}
+		certErr = s.obtain(ctx)
 		if res.Changed = len(s.plan) > 0; res.Changed {
 			res.Plan = s.plan
 		}
@@ -116,7 +125,47 @@ func (a *App) runUp(ctx context.Context, o upOptions) error {
 		res.trust = trustText(d.cfg, res.CA)
 	}
 	res.Millis = a.Now().Sub(began).Milliseconds()
-	return a.ui.Result(res)
+	if err := a.ui.Result(res); err != nil {
+		return err
+	}
+	return certErr
+}
+
+// obtain obtains the certificate on the stack that runs now, if one is due. What
+// fails here leaves the registry up.
+func (s *start) obtain(ctx context.Context) error {
+	if s.d.cfg.TLS.Mode != config.ModeLetsEncrypt {
+		return nil
+	}
+	r := &renewer{app: s.app, d: s.d, engine: s.engine, opts: certOptions{attended: true},
+		res: certResult{Domain: s.d.cfg.Domain, Names: s.d.cfg.Names()}}
+	err := r.read()
+	if err == nil {
+		r.decision = r.decide(r.state)
+		switch d := r.decision; {
+		case d.Due:
+			err = r.obtain(ctx)
+		case d.Reason == renewal.Future:
+			r.warn("the certificate of %s: %s", s.d.cfg.Domain, d.Why)
+		case d.Held != "" && (r.leaf == nil || r.stopgap || r.overdue()):
+			r.warn("%s needs a certificate (%s), but not now: %s", s.d.cfg.Domain, d.Why, d.Held)
+		}
+	}
+	for _, line := range r.res.lines {
+		s.app.ui.Step("%s", line)
+	}
+	if e, ok := errors.AsType[*acme.Error](err); ok && e.Kind == acme.Terms {
+		s.app.ui.Warn("%v", err)
+		s.app.ui.Step("hint: %s", advice.Of(err))
+		return errProblems
+	}
+	if err == nil && r.problems {
+		return errProblems
+	}
+	if err != nil && r.stopgap && advice.Of(err) == "" {
+		return advice.With(err, "regctl cert issue%s tries again; the registry is up with a certificate that no client trusts", dirFlag(s.d.Dir))
+	}
+	return err
 }
 
 // trustText tells how clients come to trust the local CA.

@@ -37,9 +37,8 @@ func TestACMEInANetwork(t *testing.T) {
 		t.Fatalf("%v", build)
 	}
 	trusted := pebbleFiles(t, dir)
-	d.opts.initArgs = []string{"--tls", "letsencrypt", "--acme-server", fmt.Sprintf("https://127.0.0.1:%d/dir", port), "--email", "admin@example.com", "--agree-tos"}
+	d.opts.initArgs = []string{"--tls", "letsencrypt", "--acme-server", fmt.Sprintf("https://127.0.0.1:%d/dir", port), "--acme-ca", filepath.Join(dir, "tls.pem"), "--email", "admin@example.com", "--agree-tos"}
 	d.init(t)
-	d.replace(t, "regctl.yaml", "acme:\n", "acme:\n  ca: "+filepath.Join(dir, "tls.pem")+"\n")
 	d.write(t, "docker-compose.override.yml", "services:\n  nginx:\n    networks:\n      edge:\n        aliases: ["+acmeDomain+"]\n")
 
 	// The CA is not there at first: the stack runs, on a pair of its own.

@@ -42,9 +42,8 @@ func acmePlanned(t *testing.T, o options, so pebble.Options, lines ...string) *a
 		t.Fatal(err)
 	}
 	t.Cleanup(server.Close)
-	d.opts.initArgs = append(d.opts.initArgs, "--tls", "letsencrypt", "--acme-server", server.URL, "--email", "admin@example.com", "--agree-tos")
+	d.opts.initArgs = append(d.opts.initArgs, "--tls", "letsencrypt", "--acme-server", server.URL, "--acme-ca", server.CAFile, "--email", "admin@example.com", "--agree-tos")
 	d.init(t)
-	d.replace(t, "regctl.yaml", "acme:\n", "acme:\n  ca: "+server.CAFile+"\n")
 	d.write(t, "regctl.yaml", d.read(t, "regctl.yaml")+strings.Join(lines, "\n")+"\n")
 	root, err := server.Root()
 	if err != nil {

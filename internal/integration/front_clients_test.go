@@ -47,6 +47,7 @@ func testRightsByClient(t *testing.T, f *front) {
 		return // programs of their own take their time, and the registry has no say in this
 	}
 	t.Run("docker", func(t *testing.T) { testDockerRights(t, f, folks) })
+	t.Run("containerd", func(t *testing.T) { testContainerdRights(t, f, folks) })
 	t.Run("skopeo", func(t *testing.T) { testSkopeoRights(t, f, folks) })
 	t.Run("pipeline", func(t *testing.T) { testCI(t, f) })
 }

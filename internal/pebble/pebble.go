@@ -154,7 +154,9 @@ func (s *Server) SetRenewalInfo(certificate []byte, answer string) error {
 		return err
 	}
 	r := httptest.NewRecorder()
-	s.web.ManagementHandler().ServeHTTP(r, httptest.NewRequest(http.MethodPost, "/set-renewal-info/", bytes.NewReader(body)))
+	req := httptest.NewRequest(http.MethodPost, "/set-renewal-info/", bytes.NewReader(body))
+	req.Header.Set("User-Agent", "regctl-test") // it insists
+	s.web.ManagementHandler().ServeHTTP(r, req)
 	if r.Code/100 != 2 {
 		return fmt.Errorf("set renewal info: %d %s", r.Code, r.Body)
 	}

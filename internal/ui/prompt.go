@@ -1,9 +1,11 @@
 package ui
 
 import (
+	"bufio"
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"golang.org/x/term"
 )
@@ -38,4 +40,18 @@ func (u *UI) ReadPassword(in io.Reader) ([]byte, error) {
 		}
 	}
 	return p, nil
+}
+
+// Confirm asks a yes-or-no question at a terminal. Anything but yes is no.
+func (u *UI) Confirm(in io.Reader, question string) bool {
+	fmt.Fprintf(u.Err, "%s [y/N] ", question)
+	line, err := bufio.NewReader(in).ReadString('\n')
+	if err != nil {
+		fmt.Fprintln(u.Err)
+	}
+	switch strings.ToLower(strings.TrimSpace(line)) {
+	case "y", "yes":
+		return true
+	}
+	return false
 }

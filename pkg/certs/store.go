@@ -65,7 +65,7 @@ func (s Store) Install(name string, p Pair) (changed bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	return true, s.swap(name, n)
+	return true, s.swap(name, strconv.Itoa(n))
 }
 
 // Has says whether Install would change nothing. Its errors are Install's for a
@@ -176,13 +176,13 @@ func (s Store) stage(name string, files []file) (tmp string, err error) {
 	return tmp, nil
 }
 
-// swap makes the n-th pair the live one. The link is relative: the directory
-// has another path inside Nginx's container.
-func (s Store) swap(name string, n int) error {
+// swap makes the pair of that label the live one. The link is relative: the
+// directory has another path inside Nginx's container.
+func (s Store) swap(name, label string) error {
 	if err := durable.MkdirAll(filepath.Join(s.Dir, "live"), 0o755); err != nil {
 		return err
 	}
-	return durable.Symlink(filepath.Join("..", "archive", name, strconv.Itoa(n)), s.LiveDir(name))
+	return durable.Symlink(filepath.Join("..", "archive", name, label), s.LiveDir(name))
 }
 
 // checkName keeps a name from leaving its directory or meaning something to a

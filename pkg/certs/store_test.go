@@ -210,7 +210,7 @@ func TestPruneKeepsThreeAndTheLiveOne(t *testing.T) {
 		t.Errorf("after six: %d", got)
 	}
 	// Someone went back to an older pair by hand, and then could not tell why it vanished.
-	if err := s.swap(host, 4); err != nil {
+	if err := s.swap(host, "4"); err != nil {
 		t.Fatal(err)
 	}
 	stranger := filepath.Join(s.archiveDir(host), "007")

@@ -124,10 +124,25 @@ var faultCases = []struct {
 	{"email empty", head + "acme:\n  email: ' '\n", "acme.email", 5, "has to be an e-mail address", false},
 	{"server over http", head + "acme:\n  server: http://ca.example/dir\n", "acme.server", 5, "has to be a URL that starts with https://", false},
 
-	// not yet available
-	{"letsencrypt", head + "tls:\n  mode: letsencrypt\n", "tls.mode", 5, "set selfsigned or files", true},
-	{"letsencrypt with all its keys", "version: 1\nproject: reg\ndomain: registry.example.com\nhttp_port: 0\nacme: {email: a@b.example, server: \"https://ca.example/dir\"}\n", "tls.mode", 0, "set selfsigned or files", true},
-	{"letsencrypt by default", "version: 1\nproject: reg\ndomain: registry.example.com\ntls: {}\n", "tls.mode", 4, "the default for a public name", true},
+	// asked of an ACME server
+	{"localhost at Let's Encrypt", head + "tls:\n  mode: letsencrypt\n", "tls.mode", 5, "for localhost, which no public certificate authority can validate", true},
+	{"private address at Let's Encrypt", "version: 1\nproject: reg\ndomain: 10.0.0.1\ntls: {mode: letsencrypt}\n", "tls.mode", 4, "for 10.0.0.1", true},
+	{"further private name at Let's Encrypt", public01 + "tls:\n  names: [reg.local]\n", "tls.mode", 4, "for reg.local", true},
+	{"names with a pattern", public01 + "tls:\n  names: ['*.example.com']\n", "tls.names[0]", 5, "not a pattern", false},
+	{"nothing on port 80", public01 + "http_port: 0\n", "http_port", 4, "acme.challenge: dns-01", true},
+	{"tls-alpn-01", public01 + "acme: {challenge: tls-alpn-01}\n", "acme.challenge", 4, "Nginx would have to hand port 443 over", false},
+	{"another challenge", public01 + "acme: {challenge: dns-02}\n", "acme.challenge", 4, "has to be http-01 or dns-01", false},
+	{"dns-01 without a provider", public01 + "acme: {challenge: dns-01}\n", "acme.dns.provider", 4, "is required with acme.challenge dns-01", true},
+	{"unknown provider", public01 + "acme: {challenge: dns-01, dns: {provider: route53}}\n", "acme.dns.provider", 4, "exec and httpreq reach every other", false},
+	{"provider without dns-01", public01 + "acme: {dns: {provider: exec}}\n", "acme.dns.provider", 4, "is only for acme.challenge dns-01", true},
+	{"address by dns-01", public01 + "acme: {challenge: dns-01, dns: {provider: exec}}\ntls:\n  names: [192.0.2.7]\n", "tls.names", 6, "which dns-01 cannot prove", true},
+	{"resolver without a port", public01 + "acme: {challenge: dns-01, dns: {provider: exec, resolvers: [192.0.2.53]}}\n", "acme.dns.resolvers[0]", 4, "has to be an address with a port", false},
+	{"HMAC key without a key id", public01 + "acme: {eab: {hmac_file: x}}\n", "acme.eab.key_id", 4, "is required with acme.eab.hmac_file", true},
+	{"key type", public01 + "acme: {key_type: dsa}\n", "acme.key_type", 4, "ec256, ec384, rsa2048, rsa3072 or rsa4096", false},
+	{"agreed under selfsigned", head + "acme: {agree_tos: true}\n", "acme.agree_tos", 4, "is only for tls.mode letsencrypt", true},
+	{"dns-01 under selfsigned", head + "acme: {challenge: dns-01}\n", "acme.challenge", 4, "is only for tls.mode letsencrypt", true},
+	{"hook as text", head + "certs:\n  hooks:\n    deployed: /bin/true\n", "certs.hooks.deployed", 6, "has to be a list", false},
+	{"hook without end", head + "certs: {hooks: {timeout: 2h}}\n", "certs.hooks.timeout", 4, "has to be 1s to 1h", true},
 
 	// one fault brings no others
 	{"bad domain hides what follows", "version: 1\nproject: reg\ndomain: https://r.example.com\nacme: {email: a@b.example}\n", "domain", 3, "without a scheme", false},
@@ -135,6 +150,9 @@ var faultCases = []struct {
 	{"bad group hides what follows", "version: 1\nproject: reg\ndomain: registry.example.com\ntls: x\nacme: {email: a@b.example}\n", "tls", 4, "has to be a group", false},
 	{"bad port hides what follows", head + "https_port: x\nhttp_port: 443\n", "https_port", 4, "has to be a whole number", false},
 }
+
+// public01 is the head of a file for a name that a public CA can validate.
+const public01 = "version: 1\nproject: reg\ndomain: registry.example.com\n"
 
 func TestFaults(t *testing.T) {
 	names := map[string]bool{}

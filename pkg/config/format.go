@@ -2,10 +2,13 @@ package config
 
 import (
 	"fmt"
+	"net"
 	"net/mail"
 	"net/netip"
 	"net/url"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/regctl/regctl/pkg/cron"
@@ -44,6 +47,12 @@ func formatNamed(name string) format {
 		return format{checkPath, `[^/]$`}
 	case "image":
 		return format{checkImage, imagePattern}
+	case "challenge":
+		return format{checkChallenge, `^(http|dns)-01$`}
+	case "dns-provider":
+		return format{checkDNSProvider, `^(` + strings.Join(dnsProviders[:], "|") + `)$`}
+	case "host-port":
+		return format{checkHostPort, `^.+:[0-9]+$`}
 	case "tag-pattern":
 		return format{checkTagPattern, `^[a-z0-9._*/-]+:[A-Za-z0-9_.*-]+$`}
 	case "times":
@@ -187,6 +196,38 @@ func checkTagPattern(text string) string {
 	}
 	if !tagPattern.MatchString(tag) {
 		return fmt.Sprintf("%q is no pattern of tags: 1 to 128 of letters, digits, '.', '_', '-' and *", tag)
+	}
+	return ""
+}
+
+// checkChallenge gives the reason for what is left out. tls-alpn-01 would need
+// Nginx to answer some handshakes on the clients' own port with another
+// certificate: a module that the official image does not have, or a reload for
+// each validation.
+func checkChallenge(text string) string {
+	switch text {
+	case HTTP01, DNS01:
+		return ""
+	case "tls-alpn-01":
+		return "cannot be tls-alpn-01: Nginx would have to hand port 443 over for it, and clients' requests would fail meanwhile; set http-01 or dns-01"
+	}
+	return fmt.Sprintf("has to be http-01 or dns-01, not %q", shorten(text))
+}
+
+// dnsProviders are those that pkg/certs/acme has; a test compares them.
+var dnsProviders = [...]string{"acmedns", "cloudflare", "desec", "digitalocean", "duckdns", "exec", "gandiv5", "hetzner", "httpreq", "porkbun"}
+
+func checkDNSProvider(text string) string {
+	if slices.Contains(dnsProviders[:], text) {
+		return ""
+	}
+	return fmt.Sprintf("has to be %s, not %q; exec and httpreq reach every other", oneOf(dnsProviders[:]), shorten(text))
+}
+
+func checkHostPort(text string) string {
+	host, port, err := net.SplitHostPort(text)
+	if n, convErr := strconv.Atoi(port); err != nil || convErr != nil || host == "" || n < 1 || n > 65535 {
+		return "has to be an address with a port, such as 192.0.2.53:53"
 	}
 	return ""
 }

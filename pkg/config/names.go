@@ -3,6 +3,7 @@ package config
 import (
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -66,14 +67,53 @@ func (c *Config) URL() string {
 	return "https://" + net.JoinHostPort(c.Domain, strconv.Itoa(c.HTTPSPort))
 }
 
-// Names returns what the certificate has to cover, domain first. Clients on
-// this host reach localhost under its addresses too; an IP address is a name
-// here, and belongs in the certificate as an address.
+// Names returns what the certificate has to cover, domain first, then tls.names.
+// Clients on this host reach localhost under its addresses too; an IP address is
+// a name here, and belongs in the certificate as an address.
 func (c *Config) Names() []string {
-	if c.Domain == "localhost" {
-		return []string{"localhost", "127.0.0.1", "::1"}
+	names := []string{c.Domain}
+	if c.Domain == "localhost" && c.TLS.Mode != ModeLetsEncrypt {
+		names = append(names, "127.0.0.1", "::1")
 	}
-	return []string{c.Domain}
+	for _, n := range c.TLS.Names {
+		if !slices.Contains(names, n) {
+			names = append(names, n)
+		}
+	}
+	return names
+}
+
+// LetsEncrypt is the ACME directory where none is given.
+const LetsEncrypt = "https://acme-v02.api.letsencrypt.org/directory"
+
+// ACMEServer returns the ACME directory to use.
+func (c *Config) ACMEServer() string {
+	if c.ACME.Server == "" {
+		return LetsEncrypt
+	}
+	return c.ACME.Server
+}
+
+// ACMEProfile returns the profile to ask for, "" for the CA's default. Let's
+// Encrypt puts IP addresses into certificates of one profile alone.
+func (c *Config) ACMEProfile() string {
+	if c.ACME.Profile == "" && c.ACMEServer() == LetsEncrypt && slices.ContainsFunc(c.Names(), isIP) {
+		return "shortlived"
+	}
+	return c.ACME.Profile
+}
+
+func isIP(name string) bool {
+	_, err := netip.ParseAddr(name)
+	return err == nil
+}
+
+// public says whether a public certificate authority can validate a name.
+func public(name string) bool {
+	if ip, err := netip.ParseAddr(name); err == nil {
+		return ip.IsGlobalUnicast() && !ip.IsPrivate()
+	}
+	return DefaultTLSMode(name) == ModeLetsEncrypt
 }
 
 // ProjectName turns the name of a directory into a Compose project name, in

@@ -15,6 +15,12 @@ import (
 // head is the least that a file has to say; what follows starts on line 4.
 const head = "version: 1\nproject: reg\ndomain: localhost\n"
 
+// What is left out of the groups.
+var (
+	noACME  = ACME{Challenge: "http-01", KeyType: "ec256", DNS: ACMEDNS{Resolvers: []string{}}}
+	noHooks = Certs{Hooks: CertHooks{Deployed: []string{}, Timeout: 60e9}}
+)
+
 func TestParseDefaults(t *testing.T) {
 	got, err := Parse([]byte(head))
 	if err != nil {
@@ -23,13 +29,15 @@ func TestParseDefaults(t *testing.T) {
 	want := &Config{
 		Version: 1, Project: "reg", Domain: "localhost",
 		HTTPSPort: 443, HTTPPort: 0,
-		TLS:       TLS{Mode: "selfsigned"},
+		TLS:       TLS{Mode: "selfsigned", Names: []string{}},
 		Registry:  Registry{Image: "registry:3.1.2", LogLevel: "warn"},
 		Nginx:     Nginx{Image: "nginx:1.30.6-alpine"},
 		StopGrace: 300e9,
 		Immutable: []string{},
 		Schedule:  Schedule{Cert: "six-hourly"},
 		Users:     Users{Cost: 10},
+		ACME:      noACME,
+		Certs:     noHooks,
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v\nwant %+v", got, want)
@@ -66,13 +74,15 @@ users:
 	want := &Config{
 		Version: 1, Project: "reg-2_x", Domain: "registry.example.com", Bind: "2001:db8::1",
 		HTTPSPort: 5443, HTTPPort: 8080,
-		TLS:       TLS{Mode: "files", Cert: "certs/my.pem", Key: "/etc/ssl/my.key"},
+		TLS:       TLS{Mode: "files", Names: []string{}, Cert: "certs/my.pem", Key: "/etc/ssl/my.key"},
 		Registry:  Registry{Image: "regctl.local/registry:2", LogLevel: "debug"},
 		Nginx:     Nginx{Image: "regctl.local/nginx"},
 		StopGrace: 90e9,
 		Immutable: []string{},
 		Schedule:  Schedule{Cert: "17 3 * * *"},
 		Users:     Users{Cost: 12},
+		ACME:      noACME,
+		Certs:     noHooks,
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v\nwant %+v", got, want)

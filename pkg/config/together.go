@@ -14,9 +14,6 @@ func (v *validator) together(c *Config) {
 }
 
 func (v *validator) tls(c *Config) {
-	if c.TLS.Mode == ModeLetsEncrypt {
-		v.letsEncryptNotYet()
-	}
 	if c.TLS.Mode != ModeFiles {
 		if c.TLS.Cert != "" {
 			v.fault("tls.cert", "is only for tls.mode files, not %s", c.TLS.Mode)
@@ -35,17 +32,71 @@ func (v *validator) tls(c *Config) {
 		}
 	}
 	if c.TLS.Mode != ModeLetsEncrypt {
-		if c.ACME.Email != "" {
-			v.fault("acme.email", "is only for tls.mode letsencrypt, not %s", c.TLS.Mode)
-		}
-		if c.ACME.Server != "" {
-			v.fault("acme.server", "is only for tls.mode letsencrypt, not %s", c.TLS.Mode)
+		v.noACME(c)
+	} else if v.good("acme") {
+		v.acme(c)
+	}
+}
+
+// noACME refuses what only an ACME server could be told.
+func (v *validator) noACME(c *Config) {
+	for _, k := range []struct {
+		path  string
+		given bool
+	}{
+		{"acme.email", c.ACME.Email != ""}, {"acme.server", c.ACME.Server != ""}, {"acme.ca", c.ACME.CA != ""},
+		{"acme.agree_tos", c.ACME.AgreeTOS}, {"acme.challenge", c.ACME.Challenge != HTTP01},
+		{"acme.dns.provider", c.ACME.DNS.Provider != ""}, {"acme.profile", c.ACME.Profile != ""},
+		{"acme.preferred_chain", c.ACME.PreferredChain != ""}, {"acme.eab.key_id", c.ACME.EAB.KeyID != ""},
+	} {
+		if k.given {
+			v.fault(k.path, "is only for tls.mode letsencrypt, not %s", c.TLS.Mode)
 		}
 	}
 }
 
-// letsEncryptNotYet refuses a mode that the format knows and this version
-// cannot carry out. Remove it with its call once certificates are obtained.
-func (v *validator) letsEncryptNotYet() {
-	v.fault("tls.mode", "letsencrypt, the default for a public name, is not available in this version: set selfsigned or files")
+// Values of acme.challenge.
+const (
+	HTTP01 = "http-01"
+	DNS01  = "dns-01"
+)
+
+// acme checks what is asked of an ACME server.
+func (v *validator) acme(c *Config) {
+	named := func(name string) string {
+		if name == c.Domain {
+			return "domain"
+		}
+		return "tls.names"
+	}
+	if v.good("domain", "acme.server", "tls.names") && c.ACMEServer() == LetsEncrypt {
+		for _, name := range c.Names() {
+			if !public(name) {
+				v.fault("tls.mode", "cannot be letsencrypt for %s, which no public certificate authority can validate: set selfsigned or files, or an acme.server of your own", name)
+			}
+		}
+	}
+	if !v.good("acme.challenge", "acme.dns") {
+		return
+	}
+	if c.ACME.Challenge != DNS01 {
+		if c.HTTPPort == 0 && v.good("http_port") {
+			v.fault("http_port", "has to be the port that port 80 of %s leads to, where the certificate authority asks (acme.challenge http-01); or set acme.challenge: dns-01", c.Domain)
+		}
+		if c.ACME.DNS.Provider != "" {
+			v.fault("acme.dns.provider", "is only for acme.challenge dns-01, not %s", c.ACME.Challenge)
+		}
+	} else {
+		if c.ACME.DNS.Provider == "" {
+			v.fault("acme.dns.provider", "is required with acme.challenge dns-01")
+		}
+		for _, name := range c.Names() {
+			if isIP(name) {
+				v.fault(named(name), "%s is an IP address, which dns-01 cannot prove: set acme.challenge: http-01", name)
+			}
+		}
+	}
+	if c.ACME.EAB.HMACFile != "" && c.ACME.EAB.KeyID == "" {
+		v.fault("acme.eab.key_id", "is required with acme.eab.hmac_file")
+	}
 }

@@ -62,19 +62,55 @@ type Config struct {
 	Schedule Schedule `yaml:"schedule" json:"schedule" doc:"for regctl schedule: crontab fields (30 4 * * sun), six-hourly, daily, weekly, monthly, or off"`
 
 	Users Users `yaml:"users" json:"users" doc:"the people and machines that log in"`
+
+	Certs Certs `yaml:"certs" json:"certs" doc:"what goes with certificates, whatever issues them"`
 }
 
 // TLS says where the certificate of the front door comes from.
 type TLS struct {
-	Mode string `yaml:"mode" json:"mode" enum:"letsencrypt|selfsigned|files" show:"true" example:"selfsigned" doc:"source of the certificate; left out: letsencrypt for a public name, else selfsigned"`
-	Cert string `yaml:"cert" json:"cert" format:"path" example:"/etc/ssl/registry.pem" doc:"with files: PEM certificate chain; a relative path starts in the deployment directory"`
-	Key  string `yaml:"key" json:"key" format:"path" example:"/etc/ssl/registry.key" doc:"with files: PEM private key of the certificate"`
+	Mode  string   `yaml:"mode" json:"mode" enum:"letsencrypt|selfsigned|files" show:"true" example:"selfsigned" doc:"source of the certificate; left out: letsencrypt for a public name, else selfsigned"`
+	Names []string `yaml:"names" json:"names" format:"host" example:"mirror.example.com" doc:"further host names and IP addresses that the certificate is to cover"`
+	Cert  string   `yaml:"cert" json:"cert" format:"path" example:"/etc/ssl/registry.pem" doc:"with files: PEM certificate chain; a relative path starts in the deployment directory"`
+	Key   string   `yaml:"key" json:"key" format:"path" example:"/etc/ssl/registry.key" doc:"with files: PEM private key of the certificate"`
 }
 
-// ACME is the account at the certificate authority.
+// ACME is the account at the certificate authority and what to ask it for.
 type ACME struct {
-	Email  string `yaml:"email" json:"email" format:"email" example:"admin@example.com" doc:"address the certificate authority may write to"`
-	Server string `yaml:"server" json:"server" format:"https-url" example:"https://acme-v02.api.letsencrypt.org/directory" doc:"ACME directory; left out: that of Let's Encrypt"`
+	Email          string  `yaml:"email" json:"email" format:"email" example:"admin@example.com" doc:"address the certificate authority may write to"`
+	Server         string  `yaml:"server" json:"server" format:"https-url" example:"https://acme-v02.api.letsencrypt.org/directory" doc:"ACME directory; left out: that of Let's Encrypt"`
+	CA             string  `yaml:"ca" json:"ca" format:"path" example:"/etc/ssl/step-ca.pem" doc:"PEM certificates that vouch for the ACME server itself; left out: those of the system"`
+	AgreeTOS       bool    `yaml:"agree_tos" json:"agree_tos" example:"true" doc:"you have read the certificate authority's terms of service and agree to them"`
+	Challenge      string  `yaml:"challenge" json:"challenge" default:"http-01" format:"challenge" doc:"how to prove that the names are yours: http-01 (port 80) or dns-01"`
+	DNS            ACMEDNS `yaml:"dns" json:"dns" doc:"the provider of the names' DNS, with dns-01"`
+	KeyType        string  `yaml:"key_type" json:"key_type" default:"ec256" enum:"ec256|ec384|rsa2048|rsa3072|rsa4096" doc:"kind of the certificate's key"`
+	Profile        string  `yaml:"profile" json:"profile" example:"tlsserver" doc:"profile of the certificate authority; left out: its default, and shortlived for an IP address at Let's Encrypt"`
+	PreferredChain string  `yaml:"preferred_chain" json:"preferred_chain" example:"ISRG Root X1" doc:"common name of the root to chain to, where the certificate authority offers several"`
+	EAB            ACMEEAB `yaml:"eab" json:"eab" doc:"external account, where the certificate authority asks for one"`
+}
+
+// ACMEDNS is how dns-01 is answered.
+type ACMEDNS struct {
+	Provider    string   `yaml:"provider" json:"provider" format:"dns-provider" example:"cloudflare" doc:"acmedns, cloudflare, desec, digitalocean, duckdns, exec, gandiv5, hetzner, httpreq or porkbun"`
+	Credentials string   `yaml:"credentials" json:"credentials" format:"path" example:"private/dns.env" doc:"file of lines NAME=VALUE that only its owner can read; left out: the environment"`
+	Resolvers   []string `yaml:"resolvers" json:"resolvers" format:"host-port" example:"192.0.2.53:53" doc:"DNS servers to ask whether the record is out; left out: those of the system"`
+	Wait        Duration `yaml:"wait" json:"wait" max:"1h" example:"30s" doc:"wait so long instead of asking whether the record is out"`
+}
+
+// ACMEEAB binds the account to one that the certificate authority knows otherwise.
+type ACMEEAB struct {
+	KeyID    string `yaml:"key_id" json:"key_id" example:"kid-1" doc:"identifier of the external account"`
+	HMACFile string `yaml:"hmac_file" json:"hmac_file" format:"path" example:"private/eab-hmac" doc:"file with its HMAC key in base64url that only its owner can read; left out: $REGCTL_EAB_HMAC_KEY"`
+}
+
+// Certs is what goes with certificates.
+type Certs struct {
+	Hooks CertHooks `yaml:"hooks" json:"hooks" doc:"programs to run"`
+}
+
+// CertHooks are programs that regctl runs.
+type CertHooks struct {
+	Deployed []string `yaml:"deployed" json:"deployed" example:"/usr/local/bin/copy-certificate" doc:"program and arguments, run after another certificate has been put into use"`
+	Timeout  Duration `yaml:"timeout" json:"timeout" default:"1m" min:"1s" max:"1h" doc:"how long it may run"`
 }
 
 // Registry is the registry service.

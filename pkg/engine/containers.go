@@ -39,6 +39,7 @@ type Container struct {
 	Labels     map[string]string
 	Published  []uint16 // ports on the host
 	Networks   []string // names of those it is connected to
+	Env        []string // NAME=value; only from Inspect
 }
 
 // Running tells whether its process runs.
@@ -105,7 +106,7 @@ func (c *Client) list(ctx context.Context, args filters.Args) ([]Container, erro
 }
 
 // Inspect completes a container with what the list leaves out: health, exit
-// code, restarts, start.
+// code, restarts, start, environment.
 func (c *Client) Inspect(ctx context.Context, ct Container) (Container, error) {
 	var info container.InspectResponse
 	err := c.ask(ctx, func(ctx context.Context) (err error) {
@@ -116,6 +117,9 @@ func (c *Client) Inspect(ctx context.Context, ct Container) (Container, error) {
 		return ct, err
 	}
 	ct.Restarts = info.RestartCount
+	if info.Config != nil {
+		ct.Env = info.Config.Env
+	}
 	if s := info.State; s != nil {
 		ct.State, ct.ExitCode = s.Status, s.ExitCode
 		if s.Health != nil {

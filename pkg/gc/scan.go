@@ -67,9 +67,12 @@ type node struct {
 }
 
 // scanRepository looks at a repository and decides what stays there. Damage may
-// only seem so while somebody writes, so it is looked at again then.
+// only seem so while somebody writes: it is looked at again then, and believed
+// when it lasts.
 func (r *Run) scanRepository(at int32) (*scan, error) {
-	for look := 1; ; look++ {
+	began := time.Now()
+	since := map[string]time.Time{} // a problem to when it was first seen, and ever since
+	for {
 		s := &scan{run: r, at: at, repo: r.repos[at]}
 		err := s.look()
 		if errors.Is(err, errHealed) {
@@ -78,15 +81,47 @@ func (r *Run) scanRepository(at int32) (*scan, error) {
 		if errors.Is(err, errGone) {
 			return &scan{run: r, at: at, repo: &repo{name: r.repos[at].name}}, nil
 		}
-		if err != nil || !s.damaged || look == 3 {
+		if err != nil || !s.damaged {
 			return s, err
 		}
 		quiet := s.run.clock().Add(-5 * time.Second).UnixNano()
 		if st := s.repo.states; max(st.Tags.Modified(), st.Revisions[0].Modified(), st.Layers[0].Modified()) < quiet {
 			return s, nil
 		}
-		time.Sleep(50 * time.Millisecond)
+		since = s.since(since)
+		if now := time.Now(); s.lasts(since, now.Add(-damageLasts)) || now.Sub(began) > 5*damageLasts {
+			return s, nil
+		}
+		time.Sleep(damageLasts / 10)
 	}
+}
+
+// damageLasts is for how long damage in a repository that is written to has to be
+// there. What the registry does in several steps takes it milliseconds.
+const damageLasts = time.Second
+
+// since carries over when each problem was first seen.
+func (s *scan) since(before map[string]time.Time) map[string]time.Time {
+	out := map[string]time.Time{}
+	for _, p := range s.problems {
+		key := p.ID + " " + p.Path
+		if first, ok := before[key]; ok {
+			out[key] = first
+		} else {
+			out[key] = time.Now()
+		}
+	}
+	return out
+}
+
+// lasts tells whether all damage was there before an instant. What was not is
+// told no more: everything is kept for its sake all the same.
+func (s *scan) lasts(since map[string]time.Time, before time.Time) bool {
+	all := len(s.problems)
+	s.problems = slices.DeleteFunc(s.problems, func(p Problem) bool {
+		return p.Damage && since[p.ID+" "+p.Path].After(before)
+	})
+	return len(s.problems) == all
 }
 
 var (

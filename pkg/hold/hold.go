@@ -35,9 +35,6 @@ const (
 	Renew = MaxAge / 6
 )
 
-// ErrHeld says that somebody else holds writes back.
-var ErrHeld = errors.New("writes are held back already")
-
 // Hold is a hold in force.
 type Hold struct {
 	path    string
@@ -47,8 +44,9 @@ type Hold struct {
 }
 
 // Take begins a hold on the volume at root and renews it until Release. Text is
-// for a person who finds the file; it must not carry secrets. A hold that its
-// owner did not renew is taken over; one in force is ErrHeld.
+// for a person who finds the file; it must not carry secrets. The caller has the
+// volume's lock, so that a hold which is there already is that of a run which was
+// killed: it is taken over.
 //
 // From when Take returns, the front door lets no new write through. Those it let
 // through before may still be under way.
@@ -57,15 +55,7 @@ func Take(root, text string) (*Hold, error) {
 	if err := durable.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, err
 	}
-	err := durable.CreateFile(path, []byte(text+"\n"), 0o644)
-	if errors.Is(err, fs.ErrExist) {
-		fi, statErr := os.Stat(path)
-		if statErr == nil && time.Since(fi.ModTime()).Abs() <= MaxAge {
-			return nil, fmt.Errorf("%w: %s", ErrHeld, path)
-		}
-		err = durable.WriteFile(path, []byte(text+"\n"), 0o644)
-	}
-	if err != nil {
+	if err := durable.WriteFile(path, []byte(text+"\n"), 0o644); err != nil {
 		return nil, err
 	}
 	ctx, stop := context.WithCancel(context.Background())

@@ -1,0 +1,156 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"syscall"
+	"time"
+
+	"github.com/regctl/regctl/pkg/gc"
+	"github.com/regctl/regctl/pkg/storage"
+)
+
+// gcRequest is what a collection is asked for.
+type gcRequest struct {
+	DryRun            bool             `json:"dry_run"`
+	DeleteUntagged    bool             `json:"delete_untagged"`
+	UntaggedOlderThan time.Duration    `json:"untagged_older_than"`
+	Grace             time.Duration    `json:"grace"`
+	KeepTrash         time.Duration    `json:"keep_trash"`
+	CosignTags        bool             `json:"cosign_tags"`
+	Keep              []storage.Digest `json:"keep"` // whatever runs
+	Items             bool             `json:"items"`
+	Tags              []gc.TagRemoval  `json:"tags,omitempty"`
+	Repositories      []string         `json:"repositories,omitempty"`
+	Command           string           `json:"command"`
+}
+
+// gcReply is what a collection did.
+type gcReply struct {
+	gc.Result
+	Items []string `json:"items"` // what went or would go, a line each
+	Disk  diskRoom `json:"disk"`
+	Trash []gc.Trash
+}
+
+// diskRoom is the file system that holds the images.
+type diskRoom struct {
+	Free  int64 `json:"free_bytes" doc:"bytes free on the file system of the images"`
+	Total int64 `json:"total_bytes" doc:"its size in bytes"`
+}
+
+// nearlyFull is the part of a disk under which a person should make room.
+const nearlyFull = 0.10
+
+func (d diskRoom) nearlyFull() bool {
+	return d.Total > 0 && float64(d.Free) < nearlyFull*float64(d.Total)
+}
+
+func roomOn(path string) (diskRoom, error) {
+	var st syscall.Statfs_t
+	if err := syscall.Statfs(path, &st); err != nil {
+		return diskRoom{}, fmt.Errorf("statfs %s: %w", path, err)
+	}
+	return diskRoom{Free: int64(st.Bavail) * st.Bsize, Total: int64(st.Blocks) * st.Bsize}, nil
+}
+
+func (r gcRequest) options(root string, tell func(progress)) gc.Options {
+	return gc.Options{
+		DeleteUntagged: r.DeleteUntagged, UntaggedOlderThan: r.UntaggedOlderThan, CosignTags: r.CosignTags,
+		Tags: r.Tags, Repositories: r.Repositories, Keep: r.Keep,
+		Grace: r.Grace, Uploads: gc.DefaultUploads, KeepTrash: r.KeepTrash,
+		DryRun: r.DryRun, Hold: gc.HoldFile(root), Command: "regctl " + r.Command,
+		Progress: func(p gc.Progress) {
+			tell(progress{Phase: phaseText[p.Phase], Done: p.Done, Total: p.Total, Bytes: p.Bytes})
+		},
+	}
+}
+
+var phaseText = map[gc.Phase]string{
+	gc.PhaseRecover: "putting back what a run that was killed took",
+	gc.PhasePurge:   "freeing old trash",
+	gc.PhaseMark:    "looking what is needed: repositories",
+	gc.PhaseBlobs:   "looking what is there: blobs",
+	gc.PhaseSweep:   "moving to the trash",
+	gc.PhaseVerify:  "looking at what came meanwhile: repositories",
+	gc.PhaseUndo:    "putting back",
+}
+
+// mostItems bounds what is shown of what goes.
+const mostItems = 10_000
+
+func gcJob(ctx context.Context, root string, options json.RawMessage, tell func(progress)) (any, error) {
+	var req gcRequest
+	if err := json.Unmarshal(options, &req); err != nil {
+		return nil, err
+	}
+	run, err := gc.Begin(ctx, root, req.options(root, tell))
+	if err != nil {
+		return nil, err
+	}
+	defer run.Close()
+	sweepErr := run.Sweep(ctx)
+	out := gcReply{Result: *run.Result(), Items: []string{}}
+	if req.Items {
+		for it := range run.Items() {
+			// Layers' links and histories follow from the rest.
+			if it.Kind == "layer" || it.Kind == "history" {
+				continue
+			}
+			if len(out.Items) == mostItems {
+				out.Items = append(out.Items, "… and more")
+				break
+			}
+			out.Items = append(out.Items, it.String())
+		}
+	}
+	if sweepErr != nil {
+		return nil, sweepErr
+	}
+	return out, out.look(root)
+}
+
+// look adds what lies in the trash and how full the disk is.
+func (r *gcReply) look(root string) (err error) {
+	if r.Disk, err = roomOn(root); err != nil {
+		return err
+	}
+	r.Trash, err = gc.List(root)
+	return err
+}
+
+func gcUndoJob(ctx context.Context, root string, options json.RawMessage, tell func(progress)) (any, error) {
+	var req gcRequest
+	if err := json.Unmarshal(options, &req); err != nil {
+		return nil, err
+	}
+	if req.DryRun {
+		trash, err := gc.List(root)
+		if err != nil {
+			return nil, err
+		}
+		if len(trash) == 0 {
+			return nil, gc.ErrNothingToUndo
+		}
+		last := trash[len(trash)-1]
+		return gc.Restored{Run: last.Run, Items: last.Items, Bytes: last.Bytes, Problems: []gc.Problem{}}, nil
+	}
+	out, err := gc.Undo(ctx, root, req.options(root, tell))
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func gcPurgeJob(ctx context.Context, root string, options json.RawMessage, tell func(progress)) (any, error) {
+	var req gcRequest
+	if err := json.Unmarshal(options, &req); err != nil {
+		return nil, err
+	}
+	out, err := gc.Purge(ctx, root, req.options(root, tell))
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
