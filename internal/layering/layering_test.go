@@ -29,6 +29,7 @@ var mayImport = map[string][]string{
 	"pkg/pipeline":            {"templates"},
 	"pkg/schedule":            {"pkg/advice", "pkg/cron", "pkg/durable", "templates"},
 	"pkg/users":               {"pkg/advice", "pkg/durable", "pkg/lock"},
+	"pkg/backup":              {"pkg/advice", "pkg/durable", "pkg/lock", "pkg/storage"},
 	"pkg/certs":               {"pkg/advice", "pkg/durable"},
 	"pkg/certs/acme":          {"pkg/advice", "pkg/certs", "pkg/durable"},
 	"pkg/certs/preflight":     {},

@@ -240,11 +240,11 @@ func (s *Store) part(ctx context.Context, id, name string) (*part, error) {
 	plain := p.raw
 	if sealed {
 		if plain, err = s.keys.open(p.raw); err != nil {
-			return nil, errors.Join(fmt.Errorf("%s: %w", p.name, err), f.Close())
+			return nil, p.blame(err)
 		}
 	}
 	if p.zip, err = gzip.NewReader(plain); err != nil {
-		return nil, errors.Join(fmt.Errorf("%w: %s: %w", ErrSnapshot, p.name, err), f.Close())
+		return nil, p.blame(fmt.Errorf("%w: %w", ErrSnapshot, err))
 	}
 	return p, nil
 }
@@ -260,12 +260,26 @@ type part struct {
 
 func (p *part) Read(b []byte) (int, error) { return p.zip.Read(b) }
 
+// blame finds out whether an error comes from damage, and closes the part.
+func (p *part) blame(err error) error {
+	if sum := p.checkSum(); sum != nil {
+		err = sum
+	} else {
+		err = fmt.Errorf("%s: %w", p.name, err)
+	}
+	return errors.Join(err, p.f.Close())
+}
+
 // check reads what is left and compares the sum.
 func (p *part) check() error {
 	defer p.f.Close()
 	if _, err := io.Copy(io.Discard, p.zip); err != nil {
 		return fmt.Errorf("%w: %s: %w", ErrSnapshot, p.name, err)
 	}
+	return p.checkSum()
+}
+
+func (p *part) checkSum() error {
 	if _, err := io.Copy(io.Discard, p.raw); err != nil {
 		return fmt.Errorf("%w: %s: %w", ErrSnapshot, p.name, err)
 	}
