@@ -32,6 +32,8 @@ type progress struct {
 	Done  int64  `json:"done,omitempty"`
 	Total int64  `json:"total,omitempty"`
 	Bytes int64  `json:"bytes,omitempty"`
+	// BytesTotal is how many are to come; 0 is unknown.
+	BytesTotal int64 `json:"bytes_total,omitempty"`
 }
 
 // jobs are all there are, by name.
@@ -39,6 +41,11 @@ var jobs = map[string]job{
 	"gc":       gcJob,
 	"gc undo":  gcUndoJob,
 	"gc purge": gcPurgeJob,
+
+	"backup create": backupCreateJob,
+	"restore look":  restoreLookJob,
+	"restore stage": restoreStageJob,
+	"restore swap":  restoreSwapJob,
 }
 
 // storageDir is where the registry keeps its data inside its container.
@@ -53,6 +60,11 @@ type site struct {
 	d      *deployment    // else
 	engine *engine.Client // with d
 	reads  bool           // it changes nothing
+
+	// What a job on a stack needs beside the volume.
+	binds   map[string]string
+	network bool
+	capAdd  []string
 }
 
 // flag is how to name the site in a command to type.
@@ -108,7 +120,7 @@ func (a *App) do(ctx context.Context, at site, name string, options, result any)
 		return err
 	}
 	show := ui.Progress{UI: &a.ui}
-	tell := func(p progress) { show.Show(p.Phase, p.Done, p.Total, p.Bytes) }
+	tell := func(p progress) { show.ShowBytes(p.Phase, p.Done, p.Total, p.Bytes, p.BytesTotal) }
 	defer show.End()
 	if at.root == "" {
 		return a.doInside(ctx, at, name, in, tell, result)
@@ -154,6 +166,9 @@ func (a *App) doInside(ctx context.Context, at site, name string, options []byte
 		Args:    []string{"inside", name, "--root", storageDir},
 		Volumes: map[string]string{at.d.cfg.Project + "_" + registryVolume: storageDir},
 		Reads:   at.reads,
+		Binds:   at.binds,
+		Network: at.network,
+		CapAdd:  at.capAdd,
 		Input:   append(options, '\n'),
 		Line: func(line []byte) {
 			var l insideLine

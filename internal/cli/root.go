@@ -66,7 +66,7 @@ Begin with:
 		newConfigCommand(a), newDiffCommand(a), newRenderCommand(a))
 	add(users, newUserCommand(a))
 	add(certificates, newCertCommand(a))
-	add(store, newGCCommand(a))
+	add(store, newGCCommand(a), newBackupCommand(a), newRestoreCommand(a))
 	add(around, newScheduleCommand(a), newCICommand(a), newVersionCommand(a))
 	root.AddCommand(newInsideCommand(a))
 	root.SetHelpCommandGroupID(around.ID)

@@ -12,6 +12,7 @@ type Progress struct {
 	Now func() time.Time // nil: time.Now
 
 	phase string
+	began time.Time
 	shown time.Time
 	width int
 }
@@ -22,6 +23,12 @@ const progressEvery = 200 * time.Millisecond
 // Show tells that a phase has done so many of its total, and so many bytes; a
 // total of 0 is unknown, and so is a size.
 func (p *Progress) Show(phase string, done, total, bytes int64) {
+	p.ShowBytes(phase, done, total, bytes, 0)
+}
+
+// ShowBytes is Show for a phase that knows how many bytes are to come: it tells
+// the rate and the time that is left.
+func (p *Progress) ShowBytes(phase string, done, total, bytes, bytesTotal int64) {
 	if p.UI.Quiet || phase == "" {
 		return
 	}
@@ -31,6 +38,9 @@ func (p *Progress) Show(phase string, done, total, bytes int64) {
 	}
 	begins := phase != p.phase
 	p.phase = phase
+	if begins {
+		p.began = now()
+	}
 	if !p.live() {
 		if begins {
 			p.UI.Step("%s", phase)
@@ -50,6 +60,11 @@ func (p *Progress) Show(phase string, done, total, bytes int64) {
 	}
 	if bytes > 0 {
 		text += ", " + Bytes(bytes)
+	}
+	if took := now().Sub(p.began).Seconds(); took > 1 && bytes > 0 && bytesTotal > 0 {
+		rate := float64(bytes) / took
+		left := time.Duration(float64(bytesTotal-bytes) / rate * float64(time.Second))
+		text += fmt.Sprintf(" of %s, %s/s, %s left", Bytes(bytesTotal), Bytes(int64(rate)), left.Round(time.Second))
 	}
 	fmt.Fprintf(p.UI.Err, "\r%-*s", p.width, text)
 	p.width = len(text)

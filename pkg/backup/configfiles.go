@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"path"
 	"path/filepath"
 	"time"
 
@@ -97,6 +98,7 @@ func (s *Store) Config(ctx context.Context, snap *Snapshot) ([]ConfigFile, error
 
 func readConfig(r io.Reader) ([]ConfigFile, error) {
 	var out []ConfigFile
+	links := map[string]bool{}
 	for t := tar.NewReader(r); ; {
 		h, err := t.Next()
 		if err == io.EOF {
@@ -121,6 +123,11 @@ func readConfig(r io.Reader) ([]ConfigFile, error) {
 		default:
 			bad = true
 		}
+		// Nothing may lie behind a link: where that leads is only known on the disk.
+		for dir := f.Path; dir != "."; dir = path.Dir(dir) {
+			bad = bad || links[dir]
+		}
+		links[f.Path] = f.Mode&fs.ModeSymlink != 0
 		if bad {
 			return nil, fmt.Errorf("%w: %q has no place in a configuration", ErrSnapshot, h.Name)
 		}

@@ -34,6 +34,7 @@ const tempDir = "tmp"
 // Dir is a target in a directory.
 type Dir struct {
 	path     string
+	name     string // what it is called in messages
 	root     *os.Root
 	uid, gid int // whom new files belong to; -1: whoever writes
 
@@ -66,7 +67,7 @@ func OpenDir(dir string, create bool) (*Dir, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Dir{path: dir, root: root, uid: -1, gid: -1, made: map[string]bool{}, dirty: map[string]bool{}}
+	d := &Dir{path: dir, name: dir, root: root, uid: -1, gid: -1, made: map[string]bool{}, dirty: map[string]bool{}}
 	fi, err := root.Stat(".")
 	if err != nil {
 		root.Close()
@@ -78,7 +79,11 @@ func OpenDir(dir string, create bool) (*Dir, error) {
 	return d, nil
 }
 
-func (d *Dir) String() string { return d.path }
+func (d *Dir) String() string { return d.name }
+
+// Call gives it another name in messages: the user's, where it is mounted
+// elsewhere.
+func (d *Dir) Call(name string) { d.name = name }
 
 // Close closes it; what was not flushed is gone.
 func (d *Dir) Close() error {
@@ -299,9 +304,9 @@ func (d *Dir) about(name string, err error) error {
 	var onLink *os.LinkError
 	switch {
 	case errors.As(err, &onPath):
-		return &fs.PathError{Op: onPath.Op, Path: filepath.Join(d.path, name), Err: onPath.Err}
+		return &fs.PathError{Op: onPath.Op, Path: filepath.Join(d.name, name), Err: onPath.Err}
 	case errors.As(err, &onLink):
-		return &fs.PathError{Op: onLink.Op, Path: filepath.Join(d.path, name), Err: onLink.Err}
+		return &fs.PathError{Op: onLink.Op, Path: filepath.Join(d.name, name), Err: onLink.Err}
 	}
 	return err
 }

@@ -228,8 +228,10 @@ func TestADamagedStore(t *testing.T) {
 				}
 			}
 		}, ObjectCorrupt, ErrIncomplete},
-		"a flipped bit in the listing": {func(t *testing.T, s *Store, dir, id string) { flip(t, partPath(s, dir, id, listingName+s.suffix()), 30) }, SnapshotDamaged, ErrSnapshot},
-		"a flipped bit in the blobs":   {func(t *testing.T, s *Store, dir, id string) { flip(t, partPath(s, dir, id, blobsName), 30) }, SnapshotDamaged, ErrSnapshot},
+		"a flipped bit in the listing": {func(t *testing.T, s *Store, dir, id string) {
+			flip(t, partPath(s, dir, id, listingName+s.suffix()), 30)
+		}, SnapshotDamaged, ErrSnapshot},
+		"a flipped bit in the blobs": {func(t *testing.T, s *Store, dir, id string) { flip(t, partPath(s, dir, id, blobsName), 30) }, SnapshotDamaged, ErrSnapshot},
 		"a truncated listing": {func(t *testing.T, s *Store, dir, id string) {
 			if err := os.Truncate(partPath(s, dir, id, listingName+s.suffix()), 60); err != nil {
 				t.Fatal(err)
@@ -271,7 +273,9 @@ func TestADamagedStore(t *testing.T) {
 	}
 }
 
-func partPath(s *Store, dir, id, name string) string { return filepath.Join(dir, s.snapshotName(id, name)) }
+func partPath(s *Store, dir, id, name string) string {
+	return filepath.Join(dir, s.snapshotName(id, name))
+}
 
 func remove(t *testing.T, path string) {
 	t.Helper()

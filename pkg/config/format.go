@@ -55,6 +55,10 @@ func formatNamed(name string) format {
 		return format{checkHostPort, `^.+:[0-9]+$`}
 	case "tag-pattern":
 		return format{checkTagPattern, `^[a-z0-9._*/-]+:[A-Za-z0-9_.*-]+$`}
+	case "backup-target":
+		return format{checkBackupTarget, `^(/|s3://).+`}
+	case "age-recipient":
+		return format{checkRecipient, `^age1[0-9a-z]+$`}
 	case "times":
 		return format{checkTimes, `^(off|six-hourly|daily|weekly|monthly|\s*\S+\s+\S+\s+\S+\s+\S+\s+\S+\s*)$`}
 	default:
