@@ -124,8 +124,8 @@ func readConfig(r io.Reader) ([]ConfigFile, error) {
 			bad = true
 		}
 		// Nothing may lie behind a link: where that leads is only known on the disk.
-		for dir := f.Path; dir != "."; dir = path.Dir(dir) {
-			bad = bad || links[dir]
+		for dir := f.Path; !bad && dir != "."; dir = path.Dir(dir) {
+			bad = links[dir]
 		}
 		links[f.Path] = f.Mode&fs.ModeSymlink != 0
 		if bad {

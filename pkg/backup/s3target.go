@@ -1,6 +1,7 @@
 package backup
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -58,8 +59,6 @@ func openS3(rest string, a Access) (Target, error) {
 		Secure:    u.Scheme == "https",
 		Region:    a.Region,
 		Transport: transport,
-		// What is sent is compared with its sum by the server.
-		TrailingHeaders: true,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrTarget, err)
@@ -77,16 +76,34 @@ func (b *bucket) Close() error { return nil }
 // Flush has nothing to do.
 func (b *bucket) Flush(context.Context) error { return nil }
 
-// Put is of [Target].
+// Put is of [Target]. Small objects go in one request with a sum that the server
+// compares; MD5 is the one that all servers know. Parts of large ones are guarded by
+// TLS, and by the digest when they are read.
 func (b *bucket) Put(ctx context.Context, name string, size int64, r io.Reader) error {
+	if size < 0 || size <= partSize {
+		start, err := io.ReadAll(io.LimitReader(r, partSize+1))
+		if err != nil {
+			return err
+		}
+		if len(start) <= partSize {
+			if size >= 0 && int64(len(start)) != size {
+				return fmt.Errorf("%s: %d bytes came of %d", name, len(start), size)
+			}
+			_, err := b.client.PutObject(ctx, b.name, b.prefix+name, bytes.NewReader(start), int64(len(start)),
+				minio.PutObjectOptions{ContentType: contentType, SendContentMd5: true})
+			return b.about(name, err)
+		}
+		r = io.MultiReader(bytes.NewReader(start), r)
+	}
 	// The client sends nothing but what Read gives: no shortcut to what is below.
-	info, err := b.client.PutObject(ctx, b.name, b.prefix+name, onlyReader{r}, size,
-		minio.PutObjectOptions{PartSize: partSize, ContentType: "application/octet-stream", Checksum: minio.ChecksumCRC32C})
+	info, err := b.client.PutObject(ctx, b.name, b.prefix+name, onlyReader{r}, size, minio.PutObjectOptions{PartSize: partSize, ContentType: contentType, DisableContentSha256: true})
 	if err == nil && size >= 0 && info.Size != size {
 		err = fmt.Errorf("%d bytes came of %d", info.Size, size)
 	}
 	return b.about(name, err)
 }
+
+const contentType = "application/octet-stream"
 
 // Open is of [Target].
 func (b *bucket) Open(ctx context.Context, name string) (io.ReadCloser, error) {

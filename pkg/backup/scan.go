@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"time"
 
 	"github.com/regctl/regctl/pkg/storage"
 )
@@ -20,8 +21,12 @@ type scanned struct {
 	problems []storage.Problem
 }
 
-// rereads is how often a repository is read again in which something is missing.
-const rereads = 3
+// A repository in which something is missing is read again so often, after so long:
+// what is only being written or deleted is another then.
+const (
+	rereads     = 5
+	rereadAfter = 100 * time.Millisecond
+)
 
 // scan reads a repository until what it read is whole, or is damaged the same way
 // each time. gone is true for one that was deleted meanwhile.
@@ -60,6 +65,10 @@ func scan(ctx context.Context, s *storage.Store, name string) (out *scanned, gon
 			return next, false, nil
 		}
 		lost = holes
+		select {
+		case <-ctx.Done():
+		case <-time.After(rereadAfter):
+		}
 	}
 }
 
@@ -104,7 +113,7 @@ func scanOnce(s *storage.Store, name string) (out *scanned, holes map[string]sto
 	}
 	for _, t := range tags {
 		if t.Fault != "" {
-			out.fault(t.Fault, storage.TagLinkPath(name, t.Name), t.Err)
+			out.fault(holes, t.Fault, storage.TagLinkPath(name, t.Name), t.Err)
 		}
 		history, err := r.History(t.Name)
 		if err != nil {
@@ -114,7 +123,7 @@ func scanOnce(s *storage.Store, name string) (out *scanned, holes map[string]sto
 			if l.Fault == "" {
 				out.links = append(out.links, entry{historyLink, l.ModTime, t.Name, l.Digest, l.Target})
 			} else if l.Fault != storage.LinkMissing {
-				out.fault(l.Fault, storage.HistoryPath(name, t.Name, l.Digest)+"/link", l.Err)
+				out.fault(holes, l.Fault, storage.HistoryPath(name, t.Name, l.Digest)+"/link", l.Err)
 			}
 		}
 	}
@@ -131,7 +140,7 @@ func scanOnce(s *storage.Store, name string) (out *scanned, holes map[string]sto
 			out.blobs = append(out.blobs, l.Digest)
 		case storage.LinkMissing: // how a registry deletes
 		default:
-			out.fault(l.Fault, storage.RevisionPath(name, l.Digest)+"/link", l.Err)
+			out.fault(holes, l.Fault, storage.RevisionPath(name, l.Digest)+"/link", l.Err)
 		}
 	}
 	layers := make(map[storage.Digest]bool, 2*len(revisions))
@@ -143,7 +152,7 @@ func scanOnce(s *storage.Store, name string) (out *scanned, holes map[string]sto
 			out.blobs = append(out.blobs, l.Target)
 		case storage.LinkMissing:
 		default:
-			out.fault(l.Fault, storage.LayerPath(name, l.Digest)+"/link", l.Err)
+			out.fault(holes, l.Fault, storage.LayerPath(name, l.Digest)+"/link", l.Err)
 		}
 		return nil
 	})
@@ -189,12 +198,14 @@ func (o *scanned) closure(s *storage.Store, d storage.Digest, has, layers map[st
 	}
 }
 
-func (o *scanned) fault(f storage.Fault, path string, err error) {
+// fault is about a link that cannot be read. One that is being written or deleted
+// looks the same, for a moment.
+func (o *scanned) fault(holes map[string]storage.Problem, f storage.Fault, path string, err error) {
 	text := f.Text() + "; the link is not in the backup"
 	if err != nil {
 		text += ": " + err.Error()
 	}
-	o.problems = append(o.problems, storage.Problem{ID: string(f), Repository: o.name, Path: path, Message: text})
+	holes[string(f)+" "+path] = storage.Problem{ID: string(f), Repository: o.name, Path: path, Message: text}
 }
 
 func lastPart(path string) string {
