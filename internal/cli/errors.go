@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/regctl/regctl/pkg/advice"
+	"github.com/regctl/regctl/pkg/backup"
 	"github.com/regctl/regctl/pkg/certs/acme"
 	"github.com/regctl/regctl/pkg/compose"
 	"github.com/regctl/regctl/pkg/config"
@@ -64,6 +65,7 @@ func status(ctx context.Context, err error) int {
 		invalid *config.Invalid
 		rights  *users.RightsError
 		held    *lock.HeldError
+		busy    *backup.BusyError
 		inside  *insideError
 		ca      *acme.Error
 	)
@@ -76,18 +78,18 @@ func status(ctx context.Context, err error) int {
 		return statusProblems
 	case errors.As(err, &inside):
 		return inside.Status
-	case errors.As(err, &usage):
+	case errors.As(err, &usage), errors.Is(err, backup.ErrTarget):
 		return statusUsage
 	case errors.As(err, &invalid), errors.As(err, &rights), errors.Is(err, errNoDeployment), errors.Is(err, errContradicts):
 		return statusConfig
-	case errors.As(err, &held), errors.Is(err, compose.ErrBusy):
+	case errors.As(err, &held), errors.As(err, &busy), errors.Is(err, compose.ErrBusy):
 		return statusLocked
 	case errors.As(err, &ca):
 		if ca.Kind == acme.Terms {
 			return statusConfig
 		}
 		return statusOutside
-	case errors.Is(err, engine.ErrUnavailable), errors.Is(err, engine.ErrImage),
+	case errors.Is(err, engine.ErrUnavailable), errors.Is(err, backup.ErrAccess), errors.Is(err, engine.ErrImage),
 		errors.Is(err, compose.ErrNoCompose), errors.Is(err, schedule.ErrUnavailable), errors.Is(err, errOutsideShown), errors.Is(err, errPort):
 		return statusOutside
 	}

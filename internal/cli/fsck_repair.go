@@ -187,7 +187,7 @@ func (a *App) gather(ctx context.Context, scratch string, sources []fsck.Source,
 	}
 	show := ui.Progress{UI: &a.ui}
 	defer show.End()
-	return fsck.Gather(ctx, scratch, sources, wants, func(p fsck.Progress) { show.Show("fetching blobs", p.Done, p.Total, 0, "") })
+	return fsck.Gather(ctx, scratch, sources, wants, func(p fsck.Progress) { show.Show(ui.Amount{Phase: "fetching blobs", Done: p.Done, Total: p.Total}) })
 }
 
 // expectFrom tells the steps of a plan who has what they need.

@@ -33,17 +33,23 @@ type progress struct {
 	Total int64  `json:"total,omitempty"`
 	Bytes int64  `json:"bytes,omitempty"`
 	Note  string `json:"note,omitempty"` // rate and time left
+	// BytesTotal is how many are to come; 0 is unknown.
+	BytesTotal int64 `json:"bytes_total,omitempty"`
 }
 
 // jobs are all there are, by name.
 var jobs = map[string]job{
-	"fsck":        fsckJob,
-	"fsck repair": fsckRepairJob,
-	"gc":          gcJob,
-	"gc undo":     gcUndoJob,
-	"gc purge":    gcPurgeJob,
-	"repo ls":     repoLsJob,
-	"tag ls":      tagLsJob,
+	"fsck":          fsckJob,
+	"fsck repair":   fsckRepairJob,
+	"gc":            gcJob,
+	"gc undo":       gcUndoJob,
+	"gc purge":      gcPurgeJob,
+	"repo ls":       repoLsJob,
+	"tag ls":        tagLsJob,
+	"backup create": backupCreateJob,
+	"restore look":  restoreLookJob,
+	"restore stage": restoreStageJob,
+	"restore swap":  restoreSwapJob,
 }
 
 // storageDir is where the registry keeps its data inside its container.
@@ -58,8 +64,12 @@ type site struct {
 	d      *deployment    // else
 	engine *engine.Client // with d
 	reads  bool           // it changes nothing
-	// binds are directories of the host that the job may read, by their path inside.
-	binds map[string]string
+
+	// What a job on a stack needs beside the volume.
+	binds   map[string]string // directories of the host that it may read, by their path inside
+	shares  map[string]string // and those that it may write to
+	network bool
+	capAdd  []string
 }
 
 // flag is how to name the site in a command to type.
@@ -115,7 +125,9 @@ func (a *App) do(ctx context.Context, at site, name string, options, result any)
 		return err
 	}
 	show := ui.Progress{UI: &a.ui}
-	tell := func(p progress) { show.Show(p.Phase, p.Done, p.Total, p.Bytes, p.Note) }
+	tell := func(p progress) {
+		show.Show(ui.Amount{Phase: p.Phase, Done: p.Done, Total: p.Total, Bytes: p.Bytes, BytesTotal: p.BytesTotal, Note: p.Note})
+	}
 	defer show.End()
 	if at.root == "" {
 		return a.doInside(ctx, at, name, in, tell, result)
@@ -161,7 +173,10 @@ func (a *App) doInside(ctx context.Context, at site, name string, options []byte
 		Args:    []string{"inside", name, "--root", storageDir},
 		Volumes: map[string]string{at.d.cfg.Project + "_" + registryVolume: storageDir},
 		Binds:   at.binds,
+		Shares:  at.shares,
 		Reads:   at.reads,
+		Network: at.network,
+		CapAdd:  at.capAdd,
 		Input:   append(options, '\n'),
 		Line: func(line []byte) {
 			var l insideLine

@@ -66,7 +66,7 @@ Begin with:
 		newConfigCommand(a), newDiffCommand(a), newRenderCommand(a))
 	add(users, newUserCommand(a))
 	add(certificates, newCertCommand(a))
-	add(store, newGCCommand(a), newFsckCommand(a), newRepoCommand(a), newTagCommand(a))
+	add(store, newGCCommand(a), newFsckCommand(a), newBackupCommand(a), newRestoreCommand(a), newRepoCommand(a), newTagCommand(a))
 	add(around, newAuditCommand(a), newScheduleCommand(a), newCICommand(a), newVersionCommand(a))
 	root.AddCommand(newInsideCommand(a))
 	root.SetHelpCommandGroupID(around.ID)

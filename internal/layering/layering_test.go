@@ -35,6 +35,7 @@ var mayImport = map[string][]string{
 	"pkg/retention":           {"pkg/pattern"},
 	"pkg/pattern":             {},
 	"pkg/users":               {"pkg/advice", "pkg/durable", "pkg/lock", "pkg/pattern"},
+	"pkg/backup":              {"pkg/advice", "pkg/durable", "pkg/lock", "pkg/storage"},
 	"pkg/certs":               {"pkg/advice", "pkg/durable"},
 	"pkg/certs/acme":          {"pkg/advice", "pkg/certs", "pkg/durable"},
 	"pkg/certs/preflight":     {},
@@ -51,6 +52,7 @@ var mayImport = map[string][]string{
 // only names the packages that may import a library, so that it can be replaced
 // in one place. Tests may use any.
 var only = map[string][]string{
+	"filippo.io/age":                         {"pkg/backup"},
 	"github.com/docker/docker":               {"pkg/engine"},
 	"github.com/docker/cli":                  {},
 	"github.com/go-acme/lego":                {"pkg/certs/acme"},
@@ -58,7 +60,9 @@ var only = map[string][]string{
 	"github.com/gofrs/flock":                 {"pkg/lock"},
 	"github.com/miekg/dns":                   {"internal/pebble", "pkg/certs/preflight"},
 	"github.com/google/go-containerregistry": {"pkg/fsck", "pkg/smoke"},
+	"github.com/klauspost/compress":          {"pkg/backup"},
 	"github.com/letsencrypt":                 {"internal/pebble"},
+	"github.com/minio/minio-go":              {"pkg/backup"},
 	"github.com/spf13/cobra":                 {"internal/cli", "internal/docgen"},
 	"go.yaml.in/yaml":                        {"pkg/config"},
 	"golang.org/x/crypto/bcrypt":             {"pkg/users"},

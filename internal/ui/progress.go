@@ -12,6 +12,7 @@ type Progress struct {
 	Now func() time.Time // nil: time.Now
 
 	phase string
+	began time.Time
 	shown time.Time
 	width int
 }
@@ -19,9 +20,19 @@ type Progress struct {
 // progressEvery is how often the line is rewritten.
 const progressEvery = 200 * time.Millisecond
 
-// Show tells that a phase has done so many of its total, and so many bytes; a
-// total of 0 is unknown, and so is a size. A note, which may be empty, comes last.
-func (p *Progress) Show(phase string, done, total, bytes int64, note string) {
+// Amount is how much of a phase is done. A total of 0 is unknown, and so is a
+// size. A note, which may be empty, comes last.
+type Amount struct {
+	Phase             string
+	Done, Total       int64
+	Bytes, BytesTotal int64
+	Note              string
+}
+
+// Show tells how far the work has come. Where it is known how many bytes are to
+// come, it adds the rate and the time that is left.
+func (p *Progress) Show(a Amount) {
+	phase, done, total, bytes, bytesTotal := a.Phase, a.Done, a.Total, a.Bytes, a.BytesTotal
 	if p.UI.Quiet || phase == "" {
 		return
 	}
@@ -31,6 +42,9 @@ func (p *Progress) Show(phase string, done, total, bytes int64, note string) {
 	}
 	begins := phase != p.phase
 	p.phase = phase
+	if begins {
+		p.began = now()
+	}
 	if !p.live() {
 		if begins {
 			p.UI.Step("%s", phase)
@@ -51,8 +65,13 @@ func (p *Progress) Show(phase string, done, total, bytes int64, note string) {
 	if bytes > 0 {
 		text += ", " + Bytes(bytes)
 	}
-	if note != "" {
-		text += ", " + note
+	if took := now().Sub(p.began).Seconds(); took > 1 && bytes > 0 && bytesTotal > 0 {
+		rate := float64(bytes) / took
+		left := time.Duration(float64(bytesTotal-bytes) / rate * float64(time.Second))
+		text += fmt.Sprintf(" of %s, %s/s, %s left", Bytes(bytesTotal), Bytes(int64(rate)), left.Round(time.Second))
+	}
+	if a.Note != "" {
+		text += ", " + a.Note
 	}
 	fmt.Fprintf(p.UI.Err, "\r%-*s", p.width, text)
 	p.width = len(text)

@@ -13,16 +13,16 @@ func TestProgressInLines(t *testing.T) {
 	var out bytes.Buffer
 	p := Progress{UI: &UI{Err: &out}}
 	for i := range int64(1000) {
-		p.Show("reading", i, 1000, 0, "")
+		p.Show(Amount{Phase: "reading", Done: i, Total: 1000, Bytes: 0})
 	}
-	p.Show("sweeping", 0, 0, 0, "")
+	p.Show(Amount{Phase: "sweeping", Done: 0, Total: 0, Bytes: 0})
 	p.End()
 	if got := out.String(); got != "reading\nsweeping\n" {
 		t.Errorf("%q", got)
 	}
 	out.Reset()
 	p = Progress{UI: &UI{Err: &out, Quiet: true}}
-	p.Show("reading", 1, 2, 3, "")
+	p.Show(Amount{Phase: "reading", Done: 1, Total: 2, Bytes: 3})
 	if out.Len() > 0 {
 		t.Errorf("under --quiet: %q", out.String())
 	}
@@ -33,10 +33,10 @@ func TestProgressOnTerminal(t *testing.T) {
 	tty, person := terminal(t)
 	now := time.Unix(1000, 0)
 	p := Progress{UI: &UI{Err: tty}, Now: func() time.Time { return now }}
-	p.Show("reading", 1, 10, 2048, "")
-	p.Show("reading", 2, 10, 2048, "") // at once: not shown
+	p.Show(Amount{Phase: "reading", Done: 1, Total: 10, Bytes: 2048})
+	p.Show(Amount{Phase: "reading", Done: 2, Total: 10, Bytes: 2048}) // at once: not shown
 	now = now.Add(time.Second)
-	p.Show("reading", 3, 10, 0, "")
+	p.Show(Amount{Phase: "reading", Done: 3, Total: 10, Bytes: 0})
 	p.End()
 	fmt.Fprint(tty, "end")
 	got := ""

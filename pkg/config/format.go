@@ -60,6 +60,10 @@ func formatNamed(name string) format {
 		return format{problemOf(pattern.Check), `^[a-z0-9._*/-]{1,255}$`}
 	case "tag-name-pattern":
 		return format{problemOf(pattern.CheckTag), `^[A-Za-z0-9_*][A-Za-z0-9_.*-]{0,127}$`}
+	case "backup-target":
+		return format{checkBackupTarget, `^(/|s3://).+`}
+	case "age-recipient":
+		return format{checkRecipient, `^age1[0-9a-z]+$`}
 	case "times":
 		return format{problemOf(cron.Check), `^(off|six-hourly|daily|weekly|monthly|\s*\S+\s+\S+\s+\S+\s+\S+\s+\S+\s*)$`}
 	default:

@@ -37,6 +37,7 @@ func TestParseDefaults(t *testing.T) {
 		GC:        GC{UntaggedOlderThan: 3 * 24 * 3600e9, Grace: 3600e9, KeepTrash: 24 * 3600e9, KeepRunning: true},
 		Retention: Retention{MaxDelete: 50, Rules: []RetentionRule{}},
 		Schedule:  Schedule{Cert: "six-hourly", GC: "off", Purge: "daily"},
+		Backup:    Backup{Recipients: []string{}},
 		Users:     Users{Cost: 10},
 		ACME:      noACME,
 		Certs:     noHooks,
@@ -103,6 +104,7 @@ users:
 		Users:    Users{Cost: 12},
 		ACME:     noACME,
 		Certs:    noHooks,
+		Backup:   Backup{Recipients: []string{}},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v\nwant %+v", got, want)

@@ -64,6 +64,8 @@ type Config struct {
 
 	Schedule Schedule `yaml:"schedule" json:"schedule" doc:"for regctl schedule: crontab fields (30 4 * * sun), six-hourly, daily, weekly, monthly, or off"`
 
+	Backup Backup `yaml:"backup" json:"backup" doc:"where backups go, who can read them, which stay"`
+
 	Users Users `yaml:"users" json:"users" doc:"the people and machines that log in"`
 
 	Certs Certs `yaml:"certs" json:"certs" doc:"what goes with certificates, whatever issues them"`
@@ -169,6 +171,21 @@ type Schedule struct {
 	Cert  string `yaml:"cert" json:"cert" default:"six-hourly" format:"times" doc:"when to run cert renew"`
 	GC    string `yaml:"gc" json:"gc" default:"off" format:"times" doc:"when to run gc"`
 	Purge string `yaml:"purge" json:"purge" default:"daily" format:"times" doc:"when to run gc purge, unless gc is off"`
+}
+
+// Backup says where backups go. The counts are restic's: a snapshot stays that any
+// of them keeps, and with none set all stay.
+type Backup struct {
+	Target      string   `yaml:"target" json:"target" format:"backup-target" example:"/srv/backup/registry" doc:"directory, or s3://bucket/prefix"`
+	Recipients  []string `yaml:"recipients" json:"recipients" format:"age-recipient" example:"age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p" doc:"age public keys to encrypt to; left out: not encrypted"`
+	Identity    string   `yaml:"identity" json:"identity" format:"path" example:"private/backup-identity" doc:"age identity file that decrypts; backing up needs none"`
+	Credentials string   `yaml:"credentials" json:"credentials" format:"path" example:"private/backup.env" doc:"file with AWS_ACCESS_KEY_ID=… and AWS_SECRET_ACCESS_KEY=…; left out: the environment"`
+	Endpoint    string   `yaml:"endpoint" json:"endpoint" format:"https-url" example:"https://s3.example.com" doc:"S3-compatible storage; left out: that of AWS"`
+	Region      string   `yaml:"region" json:"region" example:"eu-central-1" doc:"region of the bucket"`
+	KeepLast    int      `yaml:"keep_last" json:"keep_last" min:"0" max:"100000" doc:"the last so many snapshots stay"`
+	KeepDaily   int      `yaml:"keep_daily" json:"keep_daily" min:"0" max:"100000" doc:"the last snapshot of each of the last so many days stays"`
+	KeepWeekly  int      `yaml:"keep_weekly" json:"keep_weekly" min:"0" max:"100000" doc:"the same by weeks"`
+	KeepMonthly int      `yaml:"keep_monthly" json:"keep_monthly" min:"0" max:"100000" doc:"the same by months"`
 }
 
 // Users says how the people and machines that log in are kept.

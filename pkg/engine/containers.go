@@ -190,3 +190,16 @@ func (c *Client) VolumeExists(ctx context.Context, name string) (bool, error) {
 	}
 	return false, nil
 }
+
+// labelVolume is Compose's name of a volume within its project.
+const labelVolume = "com.docker.compose.volume"
+
+// MakeVolume makes a volume as Compose would, which then takes it for its own: for
+// content that has to be there before the stack. One that exists is left alone.
+func (c *Client) MakeVolume(ctx context.Context, project, key string) error {
+	return c.ask(ctx, func(ctx context.Context) error {
+		_, err := c.api.VolumeCreate(ctx, volume.CreateOptions{Name: project + "_" + key,
+			Labels: map[string]string{labelProject: project, labelVolume: key}})
+		return err
+	})
+}

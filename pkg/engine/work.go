@@ -26,7 +26,11 @@ type Work struct {
 	Program string // a static binary on this host, copied in
 	Args    []string
 	Volumes map[string]string // name of a volume to path inside
-	Binds   map[string]string // directory of the host to path inside, read-only
+	Binds   map[string]string // directory of this host to path inside, read-only
+	Shares  map[string]string // the same, writable
+	// Network gives it the engine's default network, for what is to be sent away.
+	Network bool
+	CapAdd  []string // everything else is dropped
 	// Reads has the volumes mounted read-only, and leaves other containers of the
 	// project alone, as for work that needs no lock.
 	Reads bool
@@ -49,8 +53,8 @@ const (
 const programPath = "/regctl"
 
 // RunWork runs the container and returns its program's exit status and the end
-// of what it wrote to standard error. It has no network and no capability. When
-// ctx ends, the program's input does; it then has time to leave things in order.
+// of what it wrote to standard error. It has no network and no capability but what
+// is asked for. When ctx ends, the program's input does; it then has time to leave things in order.
 // The container is removed whatever happens.
 func (c *Client) RunWork(ctx context.Context, w Work) (status int, stderr string, err error) {
 	if err := c.sweepWork(ctx, w); err != nil {
@@ -79,9 +83,16 @@ func (c *Client) RunWork(ctx context.Context, w Work) (status int, stderr string
 	host := &container.HostConfig{
 		NetworkMode: "none",
 		CapDrop:     []string{"ALL"},
+		CapAdd:      w.CapAdd,
 		SecurityOpt: []string{"no-new-privileges:true"},
 		// Its output is read here and nowhere else.
 		LogConfig: container.LogConfig{Type: "none"},
+	}
+	if w.Network {
+		host.NetworkMode = "bridge"
+	}
+	for dir, path := range w.Shares {
+		host.Mounts = append(host.Mounts, mount.Mount{Type: mount.TypeBind, Source: dir, Target: path})
 	}
 	for name, path := range w.Volumes {
 		host.Mounts = append(host.Mounts, mount.Mount{Type: mount.TypeVolume, Source: name, Target: path, ReadOnly: w.Reads,

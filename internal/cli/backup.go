@@ -1,0 +1,263 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/regctl/regctl/pkg/backup"
+	"github.com/regctl/regctl/pkg/certs/acme"
+	"github.com/regctl/regctl/pkg/config"
+)
+
+func newBackupCommand(a *App) *cobra.Command {
+	var o createOptions
+	c := &cobra.Command{
+		Use:   "backup",
+		Short: "Keep the images and the configuration somewhere else",
+		Long: `Without another word: make a backup, as backup create does.
+
+A backup has every image and tag, and the deployment's configuration with users,
+certificates and keys. The registry runs on. Each blob is stored once, compared
+with its digest on the way; a further backup writes what is new. The target is a
+directory (another disk, a mounted NFS) or s3://bucket/prefix, named in
+regctl.yaml or with --to. With recipients in regctl.yaml it is encrypted.`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.runBackupCreate(cmd.Context(), o) },
+	}
+	o.register(c)
+	c.AddCommand(newBackupCreateCommand(a), newBackupLsCommand(a), newBackupVerifyCommand(a), newBackupForgetCommand(a),
+		newBackupPruneCommand(a), newBackupExportCommand(a), newBackupUnlockCommand(a))
+	return c
+}
+
+// storeFlags say where backups are and how to read them.
+type storeFlags struct {
+	dest     string
+	identity string
+}
+
+func (f *storeFlags) register(c *cobra.Command) {
+	c.Flags().StringVar(&f.dest, "from", "", "directory or s3://bucket/prefix with the backups (default: backup.target in regctl.yaml)")
+	c.Flags().StringVar(&f.identity, "identity", "", "age identity file that decrypts them (default: backup.identity in regctl.yaml)")
+}
+
+// depot is where backups are, and what it takes to get at them.
+type depot struct {
+	dest       string
+	access     backup.Access
+	recipients []string
+	identity   []byte
+}
+
+// insideStore is where a directory with backups is mounted in a container.
+const insideStore = "/backup"
+
+// mostIdentity is larger than any identity file.
+const mostIdentity = 1 << 20
+
+// depot finds out where backups are: from flags, else from the deployment, which
+// is nil where there is none.
+func (a *App) depot(d *deployment, f storeFlags) (p depot, err error) {
+	var c config.Backup
+	dir := ""
+	if d != nil {
+		c, dir = d.cfg.Backup, d.Dir
+	}
+	p.dest = f.dest
+	if p.dest == "" {
+		p.dest = c.Target
+	}
+	if p.dest == "" {
+		return p, usagef("no place for backups is named: --to or --from, or backup.target in regctl.yaml")
+	}
+	if backup.IsDirectory(p.dest) {
+		if p.dest, err = filepath.Abs(p.dest); err != nil {
+			return p, err
+		}
+	} else if p.access, err = a.backupAccess(c, dir); err != nil {
+		return p, err
+	}
+	p.recipients = c.Recipients
+	path := f.identity
+	if path == "" && c.Identity != "" {
+		path = below(dir, c.Identity)
+	}
+	if path != "" {
+		p.identity, err = readSecret(path)
+		// A backup needs none, and the file may well be elsewhere.
+		if f.identity == "" && errors.Is(err, os.ErrNotExist) {
+			err = nil
+		}
+	}
+	return p, err
+}
+
+// below is a path of regctl.yaml: a relative one starts in the deployment.
+func below(dir, path string) string {
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(dir, path)
+}
+
+// readSecret reads a file that others must not be able to read.
+func readSecret(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	fi, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if fi.Mode().Perm()&0o077 != 0 {
+		return nil, fmt.Errorf("%s can be read by others than its owner; chmod 600 %s", path, shellWord(path))
+	}
+	return io.ReadAll(io.LimitReader(f, mostIdentity))
+}
+
+// access reads the credentials of object storage, from the file that regctl.yaml
+// names, else from the environment, by the names that other tools use.
+func (a *App) backupAccess(c config.Backup, dir string) (backup.Access, error) {
+	get := a.Getenv
+	if c.Credentials != "" {
+		values, err := acme.ReadCredentials(below(dir, c.Credentials))
+		if err != nil {
+			return backup.Access{}, err
+		}
+		get = func(name string) string { return values[name] }
+	}
+	first := func(values ...string) string {
+		for _, v := range values {
+			if v != "" {
+				return v
+			}
+		}
+		return ""
+	}
+	return backup.Access{
+		AccessKey: get("AWS_ACCESS_KEY_ID"), SecretKey: get("AWS_SECRET_ACCESS_KEY"), SessionToken: get("AWS_SESSION_TOKEN"),
+		Endpoint: first(c.Endpoint, get("AWS_ENDPOINT_URL_S3"), get("AWS_ENDPOINT_URL")),
+		Region:   first(c.Region, get("AWS_REGION"), get("AWS_DEFAULT_REGION")),
+	}, nil
+}
+
+// openStore opens the backups that a command is about, on this host.
+func (a *App) openStore(ctx context.Context, d *deployment, f storeFlags) (*backup.Store, error) {
+	p, err := a.depot(d, f)
+	if err != nil {
+		return nil, err
+	}
+	keys, err := backup.NewKeys(nil, p.identity)
+	if err != nil {
+		return nil, err
+	}
+	t, err := backup.OpenTarget(p.dest, p.access, false)
+	if err != nil {
+		return nil, err
+	}
+	s, err := backup.Open(ctx, t, keys)
+	if err != nil {
+		return nil, errors.Join(err, t.Close())
+	}
+	return s, nil
+}
+
+// deploymentIf opens the deployment, which need not be there if flags say where
+// the backups are.
+func (a *App) deploymentIf(f storeFlags) (*deployment, error) {
+	d, err := a.open()
+	if errors.Is(err, errNoDeployment) && f.dest != "" {
+		return nil, nil
+	}
+	return d, err
+}
+
+// theStore is deploymentIf and openStore.
+func (a *App) theStore(ctx context.Context, f storeFlags) (*backup.Store, *deployment, error) {
+	d, err := a.deploymentIf(f)
+	if err != nil {
+		return nil, nil, err
+	}
+	s, err := a.openStore(ctx, d, f)
+	return s, d, err
+}
+
+// on gives a job on a stack what it needs to reach the place, and says where it
+// finds that. A directory is mounted, with rights to write there as its owner
+// could; object storage takes the network.
+func (p depot) on(at site) (depot, site) {
+	if at.root != "" {
+		return p, at
+	}
+	at.capAdd = []string{"CHOWN", "DAC_OVERRIDE", "FOWNER"}
+	if backup.IsDirectory(p.dest) {
+		at.shares = map[string]string{p.dest: insideStore}
+		p.dest = insideStore
+	} else {
+		at.network = true
+	}
+	return p, at
+}
+
+// storeRequest is what every job on backups is told.
+type storeRequest struct {
+	Dest       string        `json:"dest"`
+	Name       string        `json:"name"` // what the user calls it
+	Access     backup.Access `json:"access"`
+	Recipients []string      `json:"recipients,omitempty"`
+	Identity   []byte        `json:"identity,omitempty"`
+	Command    string        `json:"command"`
+}
+
+func (p depot) request(name, command string) storeRequest {
+	return storeRequest{p.dest, name, p.access, p.recipients, p.identity, "regctl " + command}
+}
+
+func (r storeRequest) target(create bool) (backup.Target, backup.Keys, error) {
+	keys, err := backup.NewKeys(r.Recipients, r.Identity)
+	if err != nil {
+		return nil, keys, err
+	}
+	t, err := backup.OpenTarget(r.Dest, r.Access, create)
+	if d, ok := t.(*backup.Dir); ok {
+		d.Call(r.Name)
+	}
+	return t, keys, err
+}
+
+func backupProgress(tell func(progress)) func(backup.Progress) {
+	return func(p backup.Progress) {
+		tell(progress{Phase: backupPhases[p.Phase], Done: p.Done, Total: p.Total, Bytes: p.Bytes, BytesTotal: p.BytesTotal})
+	}
+}
+
+var backupPhases = map[backup.Phase]string{
+	backup.PhaseScan:    "reading repositories",
+	backup.PhaseCopy:    "copying blobs",
+	backup.PhaseVerify:  "comparing blobs with their digests",
+	backup.PhaseRestore: "bringing back blobs",
+	backup.PhaseLinks:   "writing links",
+	backup.PhasePrune:   "removing blobs",
+}
+
+// printBackupProblems lists what needs a person.
+func printBackupProblems(w io.Writer, problems []backup.Problem) {
+	for _, p := range problems {
+		var at []string
+		for _, s := range []string{p.Repository, p.Path} {
+			if s != "" {
+				at = append(at, s)
+			}
+		}
+		fmt.Fprintf(w, "! %s: %s (%s)\n", strings.Join(at, " at "), p.Message, p.ID)
+	}
+}

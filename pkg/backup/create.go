@@ -1,0 +1,406 @@
+package backup
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/regctl/regctl/pkg/durable"
+	"github.com/regctl/regctl/pkg/lock"
+	"github.com/regctl/regctl/pkg/storage"
+)
+
+// Options of a backup.
+type Options struct {
+	// Project, Versions and Config are told in the snapshot.
+	Project  string
+	Versions map[string]string
+	Config   []ConfigFile
+	// Command is what locks tell whoever meets them.
+	Command string
+	// AllowEmpty makes a backup of a directory that has no registry's content.
+	AllowEmpty bool
+	// DryRun reads and counts, and writes nothing, nor takes a lock.
+	DryRun bool
+	// Workers is how many blobs are copied at once; 0: chosen.
+	Workers int
+	// Progress, which may be nil, is called from one goroutine at a time.
+	Progress func(Progress)
+	// Now is the clock, time.Now if nil.
+	Now func() time.Time
+
+	// step is for tests: called before each change of the store with what comes; an
+	// error ends the run as a kill would.
+	step func(what string) error
+}
+
+// Result is what a backup did.
+type Result struct {
+	DryRun       bool      `json:"dry_run" doc:"nothing was written"`
+	Snapshot     string    `json:"snapshot" doc:"its ID; empty with --dry-run"`
+	Repositories int       `json:"repositories" doc:"how many are in it"`
+	Tags         int       `json:"tags" doc:"how many are in it"`
+	Blobs        Count     `json:"blobs" doc:"manifests too"`
+	Bytes        Count     `json:"bytes" doc:"of blobs, not encrypted"`
+	DurationMS   int64     `json:"duration_ms" doc:"how long it took, in milliseconds"`
+	Dropped      []Dropped `json:"dropped" doc:"tags that were deleted meanwhile and are not in it"`
+	Problems     []Problem `json:"problems" doc:"what needs a person"`
+}
+
+// Count is of all and of what was new to the store.
+type Count struct {
+	Total int64 `json:"total" doc:"in the snapshot"`
+	New   int64 `json:"new" doc:"that the store did not have"`
+}
+
+// run is a backup under way.
+type run struct {
+	*Store
+	source *storage.Store
+	opts   Options
+	id     string
+	sums   sums
+	result *Result
+
+	need    *blobSet // what the links need, with its size; -1: not there
+	missing []storage.Digest
+	links   int
+	mu      sync.Mutex
+}
+
+// Create makes a backup of the storage directory at root. The result counts also
+// beside an error, as far as it came. A lock in the storage directory that
+// another holds is a [*lock.HeldError], one in the store a [*BusyError].
+func (s *Store) Create(ctx context.Context, root string, opts Options) (res *Result, err error) {
+	began := time.Now()
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	if opts.Progress == nil {
+		opts.Progress = func(Progress) {}
+	}
+	if opts.step == nil {
+		opts.step = func(string) error { return nil }
+	}
+	r := &run{Store: s, opts: opts, sums: sums{}, need: newBlobSet(),
+		result: &Result{DryRun: opts.DryRun, Dropped: []Dropped{}, Problems: []Problem{}}}
+	defer func() {
+		r.result.DurationMS = time.Since(began).Milliseconds()
+		slices.SortFunc(r.result.Problems, func(a, b Problem) int { return strings.Compare(a.Repository+a.Path+a.ID, b.Repository+b.Path+b.ID) })
+	}()
+	r.source, err = storage.Open(root)
+	if errors.Is(err, storage.ErrNoStorage) && opts.AllowEmpty {
+		err = nil
+	} else if err != nil {
+		return r.result, err
+	} else {
+		defer r.source.Close()
+	}
+	var check func(context.Context) error
+	if !opts.DryRun {
+		held, err := lockStorage(ctx, root, opts.Command)
+		if err != nil {
+			return r.result, err
+		}
+		defer func() { err = errors.Join(err, held.Release()) }()
+		locked, l, err := s.Locked(ctx, false, opts.Command)
+		if err != nil {
+			return r.result, err
+		}
+		defer func() { _ = l.Release() }() // what stays is nobody's lock soon
+		ctx, check = locked, l.Check
+	}
+	if err := r.do(ctx, check); err != nil {
+		if cause := context.Cause(ctx); cause != nil && ctx.Err() != nil {
+			err = cause
+		}
+		// What is copied is good, and the next run need not copy it again.
+		if !opts.DryRun && !errors.Is(err, errStep) {
+			_ = s.Flush(context.WithoutCancel(ctx))
+		}
+		return r.result, err
+	}
+	return r.result, nil
+}
+
+// errStep ends a run in a test.
+var errStep = errors.New("killed")
+
+func lockStorage(ctx context.Context, root, command string) (*lock.Lock, error) {
+	dir := root + "/" + storage.StateDir
+	fi, err := os.Lstat(dir)
+	if err == nil && !fi.IsDir() {
+		return nil, &fs.PathError{Op: "open", Path: dir, Err: errors.New("is not a directory")}
+	}
+	if err := durable.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	return lock.Acquire(ctx, dir+"/lock", command, 0)
+}
+
+func (r *run) do(ctx context.Context, check func(context.Context) error) error {
+	now := r.opts.Now().UTC()
+	var random [4]byte
+	rand.Read(random[:])
+	r.id = now.Format("20060102T150405Z") + "-" + hex.EncodeToString(random[:])
+	present, err := r.present(ctx)
+	if err != nil {
+		return err
+	}
+	listing := r.begin(ctx, listingName)
+	err = r.scan(ctx, listing)
+	if err := listing.end(err); err != nil {
+		return err
+	}
+	owner, err := r.sizes(ctx)
+	if err != nil {
+		return err
+	}
+	if err := r.copy(ctx, present); err != nil {
+		return err
+	}
+	if r.opts.DryRun {
+		return nil
+	}
+	if err := r.opts.step("flush blobs"); err != nil {
+		return err
+	}
+	if err := r.Flush(ctx); err != nil {
+		return err
+	}
+	if err := r.putBlobs(ctx, owner); err != nil {
+		return err
+	}
+	if err := r.putConfig(ctx); err != nil {
+		return err
+	}
+	return r.finish(ctx, now, check)
+}
+
+// scan reads all repositories.
+func (r *run) scan(ctx context.Context, to *partWriter) error {
+	if r.source == nil {
+		return nil
+	}
+	names, unknown, err := r.source.Repositories(ctx)
+	if err != nil {
+		return err
+	}
+	for _, p := range unknown {
+		if !storage.Temporary(lastPart(p.Path)) {
+			r.result.Problems = append(r.result.Problems, p)
+		}
+	}
+	done := int64(0)
+	return storage.Each(2*runtime.GOMAXPROCS(0), len(names), func(i int) error {
+		got, gone, err := scan(ctx, r.source, names[i])
+		if err != nil {
+			return err
+		}
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		done++
+		r.opts.Progress(Progress{Phase: PhaseScan, Done: done, Total: int64(len(names))})
+		if gone {
+			return nil
+		}
+		to.write(repositoryLine(got.name, got.owner))
+		var line []byte
+		for _, e := range got.links {
+			line = e.append(line[:0])
+			to.write(line)
+		}
+		r.links += len(got.links)
+		for _, d := range got.blobs {
+			r.need.put(d, -1)
+		}
+		r.result.Repositories++
+		r.result.Tags += got.tags
+		r.result.Problems = append(r.result.Problems, got.problems...)
+		r.result.Dropped = append(r.result.Dropped, got.dropped...)
+		return to.err
+	})
+}
+
+// sizes looks which of the needed blobs are there, and whose they are.
+func (r *run) sizes(ctx context.Context) (owner Ownership, err error) {
+	owner = Ownership{0, 0, 0o644, 0o755}
+	if r.source == nil {
+		return owner, nil
+	}
+	first := true
+	err = r.source.Blobs(ctx, 2*runtime.GOMAXPROCS(0), func(b storage.Blob) error {
+		if !b.Info.Mode.IsRegular() {
+			return nil
+		}
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if first {
+			first = false
+			owner.UID, owner.GID, owner.Files = b.Info.UID, b.Info.GID, b.Info.Mode.Perm()
+			owner.Dirs = owner.Files | owner.Files>>2&0o111
+		}
+		if _, needed := r.need.get(b.Digest); needed {
+			r.need.put(b.Digest, b.Info.Size)
+		}
+		return nil
+	}, nil)
+	return owner, err
+}
+
+// copy copies the blobs that the store does not have.
+func (r *run) copy(ctx context.Context, present *blobSet) error {
+	type job struct {
+		d    storage.Digest
+		size int64
+	}
+	var todo []job
+	var all int64
+	for d, size := range r.need.all() {
+		object, stored := present.get(d)
+		switch {
+		case size < 0 && stored:
+			r.problem(BlobMissing, d, "the registry does not have the blob; the backup has it from before")
+			plain, ok := r.plainSize(object)
+			if !ok {
+				r.missing = append(r.missing, d)
+				continue
+			}
+			size = plain
+			r.need.put(d, size) // of one that is in the set: allowed while it is walked
+		case size < 0:
+			r.problem(BlobMissing, d, "the registry does not have the blob")
+			r.missing = append(r.missing, d)
+			continue
+		case !stored || !r.sizeFits(object, size):
+			todo = append(todo, job{d, size})
+			all += size
+			continue
+		}
+		r.result.Blobs.Total++
+		r.result.Bytes.Total += size
+	}
+	slices.SortFunc(todo, func(a, b job) int { return a.d.Compare(b.d) })
+	workers := r.opts.Workers
+	if workers == 0 {
+		workers = max(4, runtime.GOMAXPROCS(0))
+	}
+	var bytes atomic.Int64
+	var done int64
+	tell := func() { // under mu
+		r.opts.Progress(Progress{PhaseCopy, done, int64(len(todo)), bytes.Load(), all})
+	}
+	return storage.Each(workers, len(todo), func(i int) error {
+		d, size := todo[i].d, todo[i].size
+		bad := error(nil)
+		if !r.opts.DryRun {
+			if err := r.opts.step("blob"); err != nil {
+				return err
+			}
+			var err error
+			bad, err = r.copyBlob(ctx, d, size, func(n int) {
+				if bytes.Add(int64(n))>>24 != (bytes.Load()-int64(n))>>24 && r.mu.TryLock() { // large ones move, too
+					tell()
+					r.mu.Unlock()
+				}
+			})
+			if err != nil {
+				return err
+			}
+		}
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		done++
+		tell()
+		if bad != nil {
+			r.problem(BlobCorrupt, d, bad.Error())
+			r.missing = append(r.missing, d)
+			return nil
+		}
+		r.result.Blobs.Total++
+		r.result.Blobs.New++
+		r.result.Bytes.Total += size
+		r.result.Bytes.New += size
+		return nil
+	})
+}
+
+// plainSize is the size of a blob by that of its object, where that tells.
+func (r *run) plainSize(object int64) (int64, bool) { return object, !r.head.Encrypted }
+
+func (r *run) problem(id string, d storage.Digest, message string) {
+	r.result.Problems = append(r.result.Problems, Problem{ID: id, Digest: d, Path: storage.BlobPath(d), Message: message})
+}
+
+// copyBlob copies one blob. bad is what is wrong with the source's, err with the
+// target.
+func (r *run) copyBlob(ctx context.Context, d storage.Digest, size int64, read func(int)) (bad, err error) {
+	f, info, err := r.source.OpenBlob(d)
+	if err != nil {
+		return err, nil
+	}
+	defer f.Close()
+	if info.Size != size {
+		size = info.Size
+	}
+	v := newVerified(f, d, size, read)
+	err = r.putSealed(ctx, r.blobName(d), size, v)
+	if v.err != nil {
+		return v.err, nil
+	}
+	return nil, err
+}
+
+// finish writes the summary and the sums, which make a snapshot of it all.
+func (r *run) finish(ctx context.Context, now time.Time, check func(context.Context) error) error {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	summary := Snapshot{Format: Format, ID: r.id, Time: now.Truncate(time.Microsecond), Host: host, Project: r.opts.Project, Versions: r.opts.Versions,
+		Repositories: r.result.Repositories, Tags: r.result.Tags, Links: r.links,
+		Blobs: int(r.result.Blobs.Total), Bytes: r.result.Bytes.Total, Missing: len(r.missing), Config: len(r.opts.Config) > 0}
+	text, err := json.MarshalIndent(summary, "", "  ")
+	if err != nil {
+		return err
+	}
+	text = append(text, '\n')
+	r.sums[summaryName] = hexSum(text)
+	for _, o := range []struct {
+		name string
+		data []byte
+	}{{summaryName, text}, {sumsName, nil}} {
+		if err := r.opts.step(o.name); err != nil {
+			return err
+		}
+		if o.name == sumsName {
+			// Whoever broke the lock may have removed what this needs.
+			if err := check(ctx); err != nil {
+				return err
+			}
+			o.data = r.sums.text()
+		}
+		if err := r.Put(ctx, r.snapshotName(r.id, o.name), int64(len(o.data)), bytes.NewReader(o.data)); err != nil {
+			return err
+		}
+		if err := r.opts.step("flush " + o.name); err != nil {
+			return err
+		}
+		if err := r.Flush(ctx); err != nil {
+			return err
+		}
+	}
+	r.result.Snapshot = r.id
+	return nil
+}

@@ -1,0 +1,350 @@
+package backup
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/regctl/regctl/pkg/durable"
+	"github.com/regctl/regctl/pkg/storage"
+)
+
+// Objects are flushed to the disk together, which costs a fraction of one at a
+// time: so many, or so many bytes.
+const (
+	batchObjects = 128
+	batchBytes   = 256 << 20
+	// flushers is how many fsync(2) run at once.
+	flushers = 8
+)
+
+// tempDir holds what is being written.
+const tempDir = "tmp"
+
+// Dir is a target in a directory.
+type Dir struct {
+	path     string
+	name     string // what it is called in messages
+	root     *os.Root
+	uid, gid int // whom new files belong to; -1: whoever writes
+
+	mu      sync.Mutex
+	made    map[string]bool // directories that are there
+	pending []pending
+	bytes   int64
+	dirty   map[string]bool // directories that have new entries
+}
+
+// pending is an object that is written and not yet in its place.
+type pending struct {
+	f         *os.File
+	tmp, name string
+}
+
+// OpenDir opens a directory as a target. What root writes belongs to the
+// directory's owner, as everything in it.
+func OpenDir(dir string, create bool) (*Dir, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	if create {
+		if err := durable.MkdirAll(dir, 0o700); err != nil {
+			return nil, err
+		}
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	d := &Dir{path: dir, name: dir, root: root, uid: -1, gid: -1, made: map[string]bool{}, dirty: map[string]bool{}}
+	fi, err := root.Stat(".")
+	if err != nil {
+		root.Close()
+		return nil, err
+	}
+	if st, ok := fi.Sys().(*syscall.Stat_t); ok && os.Geteuid() == 0 && st.Uid != 0 {
+		d.uid, d.gid = int(st.Uid), int(st.Gid)
+	}
+	return d, nil
+}
+
+func (d *Dir) String() string { return d.name }
+
+// Call gives it another name in messages: the user's, where it is mounted
+// elsewhere.
+func (d *Dir) Call(name string) { d.name = name }
+
+// Close closes it; what was not flushed is gone.
+func (d *Dir) Close() error {
+	d.mu.Lock()
+	lost := d.pending
+	d.pending = nil
+	d.mu.Unlock()
+	for _, p := range lost {
+		d.drop(p.f, p.tmp)
+	}
+	return d.root.Close()
+}
+
+func (d *Dir) drop(f *os.File, tmp string) {
+	f.Close()
+	_ = d.root.Remove(tmp) // an old one is swept by prune
+}
+
+// Put is of [Target].
+func (d *Dir) Put(ctx context.Context, name string, size int64, r io.Reader) (err error) {
+	if err := d.mkdir(tempDir); err != nil {
+		return err
+	}
+	tmp := tempDir + "/" + rand.Text()
+	f, err := d.root.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return d.about(name, err)
+	}
+	defer func() {
+		if err != nil {
+			d.drop(f, tmp)
+		}
+	}()
+	if d.uid >= 0 {
+		if err := f.Chown(d.uid, d.gid); err != nil {
+			return d.about(name, err)
+		}
+	}
+	n, err := io.CopyBuffer(onlyWriter{f}, &ctxReader{ctx, r}, make([]byte, copyBuffer))
+	if err != nil {
+		return d.about(name, err)
+	}
+	if size >= 0 && n != size {
+		return fmt.Errorf("%s: %d bytes came of %d", name, n, size)
+	}
+	d.mu.Lock()
+	d.pending = append(d.pending, pending{f, tmp, name})
+	d.bytes += n
+	var batch []pending
+	if len(d.pending) >= batchObjects || d.bytes >= batchBytes {
+		batch, d.pending, d.bytes = d.pending, nil, 0
+	}
+	d.mu.Unlock()
+	if err := d.place(batch); err != nil {
+		f = nil // closed already
+		return err
+	}
+	return nil
+}
+
+// place flushes and renames. It closes what it is given, whatever happens.
+func (d *Dir) place(batch []pending) error {
+	errs := make([]error, len(batch))
+	_ = storage.Each(flushers, len(batch), func(i int) error {
+		p := batch[i]
+		err := p.f.Sync()
+		if err == nil {
+			err = d.mkdir(path.Dir(p.name))
+		}
+		if err == nil {
+			err = d.root.Rename(p.tmp, p.name)
+		}
+		p.f.Close()
+		if err != nil {
+			_ = d.root.Remove(p.tmp)
+			errs[i] = d.about(p.name, err)
+			return nil // the others are good
+		}
+		d.mu.Lock()
+		d.dirty[path.Dir(p.name)] = true
+		d.mu.Unlock()
+		return nil
+	})
+	return errors.Join(errs...)
+}
+
+// Flush is of [Target].
+func (d *Dir) Flush(context.Context) error {
+	d.mu.Lock()
+	batch := d.pending
+	d.pending, d.bytes = nil, 0
+	d.mu.Unlock()
+	err := d.place(batch)
+	d.mu.Lock()
+	dirty := d.dirty
+	d.dirty = map[string]bool{}
+	d.mu.Unlock()
+	for dir := range dirty {
+		err = errors.Join(err, d.syncDir(dir))
+	}
+	return err
+}
+
+func (d *Dir) syncDir(dir string) error {
+	f, err := d.root.Open(dir)
+	if err != nil {
+		return d.about(dir, err)
+	}
+	defer f.Close()
+	if err := f.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) && !errors.Is(err, errors.ErrUnsupported) {
+		return d.about(dir, err)
+	}
+	return nil
+}
+
+// mkdir makes a directory and those above it.
+func (d *Dir) mkdir(dir string) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	at := ""
+	for part := range strings.SplitSeq(dir, "/") {
+		at = path.Join(at, part)
+		if at == "." || d.made[at] {
+			continue
+		}
+		err := d.root.Mkdir(at, 0o700)
+		if err != nil && !errors.Is(err, fs.ErrExist) {
+			return d.about(at, err)
+		}
+		if err == nil {
+			if d.uid >= 0 {
+				if err := d.root.Chown(at, d.uid, d.gid); err != nil {
+					return d.about(at, err)
+				}
+			}
+			d.dirty[path.Dir(at)] = true
+		}
+		d.made[at] = true
+	}
+	return nil
+}
+
+// Open is of [Target].
+func (d *Dir) Open(_ context.Context, name string) (io.ReadCloser, error) {
+	f, err := d.root.Open(name)
+	if err != nil {
+		return nil, d.about(name, err)
+	}
+	return f, nil
+}
+
+// List is of [Target].
+func (d *Dir) List(ctx context.Context, prefix string, f func(Object) error) error {
+	var mu sync.Mutex
+	return d.list(ctx, path.Clean(prefix), 2*flushers, func(o Object) error {
+		mu.Lock()
+		defer mu.Unlock()
+		return f(o)
+	})
+}
+
+func (d *Dir) list(ctx context.Context, dir string, workers int, f func(Object) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	open, err := d.root.Open(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return d.about(dir, err)
+	}
+	entries, err := open.ReadDir(-1)
+	if err != nil {
+		open.Close()
+		return d.about(dir, err)
+	}
+	defer open.Close()
+	var below []string
+	for _, e := range entries {
+		name := path.Join(dir, e.Name())
+		if e.IsDir() {
+			below = append(below, name)
+			continue
+		}
+		size, when, err := statAt(open, e.Name())
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // removed meanwhile
+		}
+		if err != nil {
+			return d.about(name, err)
+		}
+		if err := f(Object{name, size, when}); err != nil {
+			return err
+		}
+	}
+	return storage.Each(workers, len(below), func(i int) error { return d.list(ctx, below[i], 1, f) })
+}
+
+// Remove is of [Target].
+func (d *Dir) Remove(_ context.Context, name string) error {
+	err := d.root.Remove(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return d.about(name, err)
+	}
+	d.mu.Lock()
+	d.dirty[path.Dir(name)] = true
+	d.mu.Unlock()
+	return nil
+}
+
+// about names the object as the user finds it.
+func (d *Dir) about(name string, err error) error {
+	var onPath *fs.PathError
+	var onLink *os.LinkError
+	switch {
+	case errors.As(err, &onPath):
+		return &fs.PathError{Op: onPath.Op, Path: filepath.Join(d.name, name), Err: onPath.Err}
+	case errors.As(err, &onLink):
+		return &fs.PathError{Op: onLink.Op, Path: filepath.Join(d.name, name), Err: onLink.Err}
+	}
+	return err
+}
+
+// copyBuffer is what is read at a time: large enough that calls cost nothing, and
+// small enough to stay in the processor's cache between hashing and writing.
+const copyBuffer = 256 << 10
+
+// onlyWriter hides ReadFrom, which would choose its own buffer.
+type onlyWriter struct{ io.Writer }
+
+// ctxReader ends when its context does.
+type ctxReader struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (c *ctxReader) Read(p []byte) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return c.r.Read(p)
+}
+
+// abandonedTemp is how old a temporary file is that nobody writes any more.
+const abandonedTemp = 24 * time.Hour
+
+// Sweep removes the temporary files of runs that were killed.
+func (d *Dir) Sweep(ctx context.Context) error {
+	var old []string
+	err := d.List(ctx, tempDir+"/", func(o Object) error {
+		if time.Since(o.ModTime) > abandonedTemp {
+			old = append(old, o.Name)
+		}
+		return nil
+	})
+	for _, name := range old {
+		err = errors.Join(err, d.Remove(ctx, name))
+	}
+	return err
+}

@@ -1,0 +1,309 @@
+package backup
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"io/fs"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/klauspost/compress/gzip"
+
+	"github.com/regctl/regctl/pkg/advice"
+)
+
+// Snapshot is what a run of backup kept.
+type Snapshot struct {
+	Format int    `json:"format"`
+	ID     string `json:"id"`
+	// Time is when it began, in UTC: what was pushed before is in it.
+	Time time.Time `json:"time"`
+	// Host and Project say where it is from; Versions by name.
+	Host         string            `json:"host"`
+	Project      string            `json:"project,omitempty"`
+	Versions     map[string]string `json:"versions"`
+	Repositories int               `json:"repositories"`
+	Tags         int               `json:"tags"`
+	Links        int               `json:"links"`
+	Blobs        int               `json:"blobs"`
+	// Bytes is the size of all blobs that it needs.
+	Bytes int64 `json:"bytes"`
+	// Missing is how many blobs the source did not have whole.
+	Missing int `json:"missing"`
+	// Config tells whether it has the deployment's configuration.
+	Config bool `json:"config"`
+}
+
+// Good tells whether it has all that it lists.
+func (s *Snapshot) Good() bool { return s.Missing == 0 }
+
+// Names of a snapshot's objects, below snapshots/<id>/.
+const (
+	summaryName = "snapshot.json"
+	listingName = "listing.gz"
+	// blobsName is never encrypted: who prunes need not hold an identity, and the
+	// names of the blobs are digests in any case.
+	blobsName  = "blobs.gz"
+	configName = "config.tar.gz"
+	// sumsName is written last: without it there is no snapshot.
+	sumsName = "SHA256SUMS"
+)
+
+var snapshotID = regexp.MustCompile(`^[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}$`)
+
+// ErrNoSnapshot says that there is none of a name.
+var ErrNoSnapshot = errors.New("no snapshot")
+
+// ErrSnapshot says that a snapshot's own objects are damaged.
+var ErrSnapshot = errors.New("damaged snapshot")
+
+func (s *Store) snapshotName(id, name string) string { return snapshotsDir + id + "/" + name }
+
+// sums are the lines of SHA256SUMS, by name.
+type sums map[string]string
+
+func (s *Store) readSums(ctx context.Context, id string) (sums, error) {
+	text, err := readAll(ctx, s, s.snapshotName(id, sumsName), 64<<10)
+	if err != nil {
+		return nil, err
+	}
+	return parseSums(text)
+}
+
+var sumLine = regexp.MustCompile(`^([0-9a-f]{64})  ([A-Za-z0-9][A-Za-z0-9.-]*)$`)
+
+func parseSums(text []byte) (sums, error) {
+	out := sums{}
+	if !bytes.HasSuffix(text, []byte("\n")) {
+		return nil, fmt.Errorf("%w: %s is cut off", ErrSnapshot, sumsName)
+	}
+	for line := range strings.Lines(string(text)) {
+		m := sumLine.FindStringSubmatch(strings.TrimSuffix(line, "\n"))
+		if m == nil || out[m[2]] != "" {
+			return nil, fmt.Errorf("%w: a line of %s is none", ErrSnapshot, sumsName)
+		}
+		out[m[2]] = m[1]
+	}
+	if out[summaryName] == "" {
+		return nil, fmt.Errorf("%w: %s does not name %s", ErrSnapshot, sumsName, summaryName)
+	}
+	return out, nil
+}
+
+func (m sums) text() []byte {
+	names := make([]string, 0, len(m))
+	for n := range m {
+		names = append(names, n)
+	}
+	slices.Sort(names)
+	var b bytes.Buffer
+	for _, n := range names {
+		fmt.Fprintf(&b, "%s  %s\n", m[n], n)
+	}
+	return b.Bytes()
+}
+
+// Snapshots lists the snapshots, the oldest first, and what is wrong with those
+// that cannot be read.
+func (s *Store) Snapshots(ctx context.Context) (out []*Snapshot, problems []Problem, err error) {
+	ids := map[string]bool{}
+	err = s.List(ctx, snapshotsDir, func(o Object) error {
+		id, name, _ := strings.Cut(strings.TrimPrefix(o.Name, snapshotsDir), "/")
+		if name == sumsName && snapshotID.MatchString(id) {
+			ids[id] = true
+		}
+		return nil
+	})
+	for id := range ids {
+		snap, err := s.summary(ctx, id)
+		switch {
+		case errors.Is(err, fs.ErrNotExist) && !s.there(ctx, id): // forgotten meanwhile
+		case ctx.Err() != nil:
+			return nil, nil, ctx.Err()
+		case err != nil:
+			problems = append(problems, Problem{ID: SnapshotDamaged, Path: snapshotsDir + id, Message: err.Error()})
+		default:
+			out = append(out, snap)
+		}
+	}
+	slices.SortFunc(out, func(a, b *Snapshot) int {
+		if c := a.Time.Compare(b.Time); c != 0 {
+			return c
+		}
+		return strings.Compare(a.ID, b.ID)
+	})
+	slices.SortFunc(problems, func(a, b Problem) int { return strings.Compare(a.Path, b.Path) })
+	return out, problems, err
+}
+
+func (s *Store) there(ctx context.Context, id string) bool {
+	f, err := s.Open(ctx, s.snapshotName(id, sumsName))
+	if err == nil {
+		f.Close()
+	}
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
+// Snapshot finds a snapshot by its ID, a beginning of it that is no other's, or
+// "latest".
+func (s *Store) Snapshot(ctx context.Context, name string) (*Snapshot, error) {
+	all, problems, err := s.Snapshots(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if name == "latest" {
+		if len(all) == 0 {
+			return nil, fmt.Errorf("%w in %s can be read", ErrNoSnapshot, s)
+		}
+		return all[len(all)-1], nil
+	}
+	var found []*Snapshot
+	for _, snap := range all {
+		if snap.ID == name {
+			return snap, nil
+		}
+		if strings.HasPrefix(snap.ID, name) && name != "" {
+			found = append(found, snap)
+		}
+	}
+	for _, p := range problems {
+		if p.Path == snapshotsDir+name {
+			return nil, fmt.Errorf("snapshot %s: %s", name, p.Message)
+		}
+	}
+	switch len(found) {
+	case 1:
+		return found[0], nil
+	case 0:
+		return nil, advice.With(fmt.Errorf("%w %q in %s", ErrNoSnapshot, name, s), "regctl backup ls lists them")
+	}
+	return nil, fmt.Errorf("%w: %q begins the names of %d snapshots", ErrNoSnapshot, name, len(found))
+}
+
+// summary reads a snapshot's summary and compares it with its sum.
+func (s *Store) summary(ctx context.Context, id string) (*Snapshot, error) {
+	m, err := s.readSums(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	text, err := readAll(ctx, s, s.snapshotName(id, summaryName), 1<<20)
+	if err != nil {
+		return nil, err
+	}
+	if hexSum(text) != m[summaryName] {
+		return nil, fmt.Errorf("%w: %s does not match its sum", ErrSnapshot, summaryName)
+	}
+	snap := new(Snapshot)
+	if err := json.Unmarshal(text, snap); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrSnapshot, err)
+	}
+	if snap.Format != Format {
+		return nil, fmt.Errorf("%w %d: use a newer regctl", ErrFormat, snap.Format)
+	}
+	if snap.ID != id {
+		return nil, fmt.Errorf("%w: its summary is of another one", ErrSnapshot)
+	}
+	return snap, nil
+}
+
+// part opens one of a snapshot's objects, decrypted and unpacked. Closing it
+// compares what was read with the sum, so that nothing of it may be believed
+// before.
+func (s *Store) part(ctx context.Context, id, name string) (*part, error) {
+	m, err := s.readSums(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	sealed := s.head.Encrypted && name != blobsName
+	if sealed {
+		name += sealedSuffix
+	}
+	want := m[name]
+	if want == "" {
+		return nil, fmt.Errorf("%w: there is no %s", ErrSnapshot, name)
+	}
+	f, err := s.Open(ctx, s.snapshotName(id, name))
+	if err != nil {
+		return nil, err
+	}
+	p := &part{f: f, sum: sha256.New(), want: want, name: id + "/" + name}
+	p.raw = io.TeeReader(f, p.sum)
+	plain := p.raw
+	if sealed {
+		if plain, err = s.keys.open(p.raw); err != nil {
+			return nil, p.blame(err)
+		}
+	}
+	if p.zip, err = gzip.NewReader(plain); err != nil {
+		return nil, p.blame(fmt.Errorf("%w: %w", ErrSnapshot, err))
+	}
+	return p, nil
+}
+
+type part struct {
+	f    io.Closer
+	raw  io.Reader
+	zip  *gzip.Reader
+	sum  hash.Hash
+	want string
+	name string
+}
+
+func (p *part) Read(b []byte) (int, error) { return p.zip.Read(b) }
+
+// blame finds out whether an error comes from damage, and closes the part.
+func (p *part) blame(err error) error {
+	if sum := p.checkSum(); sum != nil {
+		err = sum
+	} else {
+		err = fmt.Errorf("%s: %w", p.name, err)
+	}
+	return errors.Join(err, p.f.Close())
+}
+
+// check reads what is left and compares the sum.
+func (p *part) check() error {
+	defer p.f.Close()
+	if _, err := io.Copy(io.Discard, p.zip); err != nil {
+		return fmt.Errorf("%w: %s: %w", ErrSnapshot, p.name, err)
+	}
+	return p.checkSum()
+}
+
+func (p *part) checkSum() error {
+	if _, err := io.Copy(io.Discard, p.raw); err != nil {
+		return fmt.Errorf("%w: %s: %w", ErrSnapshot, p.name, err)
+	}
+	if hex.EncodeToString(p.sum.Sum(nil)) != p.want {
+		return fmt.Errorf("%w: %s does not match its sum", ErrSnapshot, p.name)
+	}
+	return nil
+}
+
+// listing reads a snapshot's listing, or its list of blobs. What it called to with has to be taken back
+// when it returns an error: the sum is only known at the end.
+func (s *Store) listing(ctx context.Context, id, name string, to listingReader) error {
+	p, err := s.part(ctx, id, name)
+	if err != nil {
+		return err
+	}
+	err = readListing(p, to)
+	if errSum := p.check(); errSum != nil && (err == nil || errors.Is(err, ErrListing)) {
+		return errSum
+	}
+	return err
+}
+
+func hexSum(data []byte) string {
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
+}
