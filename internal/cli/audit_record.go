@@ -20,7 +20,7 @@ const auditFile = compose.StateDir + "/audit.log"
 
 // onlyLook are the commands that change nothing. Whatever is not among them is
 // recorded.
-var onlyLook = []string{"audit", "cert status", "ci", "ci generic", "ci github", "ci gitlab", "completion", "completion bash", "completion fish",
+var onlyLook = []string{"audit", "backup ls", "backup verify", "cert status", "ci", "ci generic", "ci github", "ci gitlab", "completion", "completion bash", "completion fish",
 	"completion powershell", "completion zsh", "config", "config schema", "config validate", "diff", "help", "inside", "logs", "schedule", "schedule show",
 	"cert", "repo", "repo ls", "status", "tag", "tag ls", "user", "user check", "user ls", "version"}
 
@@ -37,6 +37,8 @@ func (a *App) record(began time.Time, code int) {
 	case slices.Contains(onlyLook, command), strings.HasPrefix(command, "__"): // completion's own
 		return
 	case root != nil && root.Changed: // on a directory that is no deployment's
+		return
+	case command == "fsck" && !a.changed("repair"):
 		return
 	case command == "doctor" && !a.changed("fix") && !a.changed("smoke"):
 		return
