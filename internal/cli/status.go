@@ -169,10 +169,15 @@ func (r statusResult) Text(w io.Writer) {
 		}
 		rows = append(rows, []string{"disk", ui.Bytes(s.DiskFree) + " free", "of " + ui.Bytes(s.DiskTotal)})
 	}
-	if r.LastGC != nil {
-		rows = append(rows, []string{"last gc", r.LastGC.Local().Format("2006-01-02 15:04")})
-	} else {
-		rows = append(rows, []string{"last gc", "never"})
+	for _, done := range []struct {
+		what string
+		at   *time.Time
+	}{{"last gc", r.LastGC}, {"last backup", r.LastBackup}} {
+		text := "never"
+		if done.at != nil {
+			text = done.at.Local().Format("2006-01-02 15:04")
+		}
+		rows = append(rows, []string{done.what, text})
 	}
 	ui.Table(w, rows)
 	for _, p := range r.Problems {

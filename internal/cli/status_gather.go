@@ -54,6 +54,9 @@ func (a *App) status(ctx context.Context) (*statusResult, error) {
 	if last := readLast(d.Layout, "gc"); last != nil {
 		r.LastGC = &last.At
 	}
+	if last := readLast(d.Layout, "backup"); last != nil {
+		r.LastBackup = &last.At
+	}
 	// Both take their time.
 	var front statusResult
 	done := make(chan struct{})

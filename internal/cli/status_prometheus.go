@@ -88,6 +88,7 @@ func (r *statusResult) metrics(w io.Writer, now time.Time) {
 		}
 	}
 	instant("last_gc_seconds", "Last garbage collection, Unix time.", r.LastGC)
+	instant("last_backup_seconds", "Last backup, Unix time.", r.LastBackup)
 	gauge("problems", "Problems that need a person: see regctl status.", float64(len(r.Problems)))
 	instant("status_seconds", "When this was found out, Unix time.", &now)
 }
