@@ -49,12 +49,12 @@ lint: docs-check ## gofmt, go vet, staticcheck, govulncheck (where it can reach 
 	$(GO) run $(STATICCHECK) -tags integration ./...
 	hack/vulncheck.sh $(GOVULNCHECK)
 
-docs: ## generate docs/cli, docs/man, docs/json.md, the example of regctl.yaml and its schema
+docs: ## generate docs/cli, docs/man, docs/json.md, docs/doctor.md, the example of regctl.yaml and its schema
 	$(GO) run ./internal/docgen docs
 
 docs-check: ## fail when the generated documents are out of date
 	@tmp=$$(mktemp -d) && trap 'rm -rf "$$tmp"' EXIT && $(GO) run ./internal/docgen "$$tmp" && \
-	for f in cli man json.md regctl.example.yaml regctl.schema.json; do \
+	for f in cli man json.md doctor.md regctl.example.yaml regctl.schema.json; do \
 	  diff -r "$$tmp/$$f" "docs/$$f" >&2 || { echo "docs/$$f is out of date: run make docs" >&2; exit 1; }; done
 
 clean: ## remove bin/ and build/

@@ -4,7 +4,7 @@
 // Figures that compare are ratios of medians of alternating runs: machines drift,
 // and two medians of one run drift together.
 //
-// Its measures come in two parts. `cli` times the commands. `front` puts load on
+// Its measures come in three parts. `cli` times the commands, `gc` collections. `front` puts load on
 // the front door, on the recipe that people build by hand (recipe/) and on Nginx
 // sending plain files (static/), all three on this machine's loopback, with a
 // load generator that is part of this program.
@@ -70,6 +70,10 @@ func (b *bench) measures() []measure {
 		{"front.memory", b.memory},
 		{"front.reload", b.reload},
 		{"cert.renew", b.renew},
+		{"gc.tree", b.collect},
+		{"gc.tags", b.collectTags},
+		{"gc.hold", b.collectHold},
+		{"gc.million", b.collectMillion},
 	}
 }
 

@@ -29,7 +29,7 @@ type bench struct {
 }
 
 // images are the same on all sides.
-type images struct{ registry, nginx string }
+type images struct{ registry, registry2, nginx string }
 
 func newBench(ctx context.Context, o options) (*bench, error) {
 	program, err := filepath.Abs(o.regctl)
@@ -44,9 +44,9 @@ func newBench(ctx context.Context, o options) (*bench, error) {
 		return nil, err
 	}
 	b := &bench{ctx: ctx, regctl: program, scale: o.scale, engine: e, project: fmt.Sprintf("regctl-bench-%d", os.Getpid())}
-	b.images = images{"registry:3.1.2", "nginx:1.30.6-alpine"}
-	if exec.Command("docker", "image", "inspect", b.images.registry, b.images.nginx).Run() != nil {
-		b.images = images{"regctl.local/registry:3", "regctl.local/nginx:latest"}
+	b.images = images{"registry:3.1.2", "registry:2.8.3", "nginx:1.30.6-alpine"}
+	if exec.Command("docker", "image", "inspect", b.images.registry, b.images.registry2, b.images.nginx).Run() != nil {
+		b.images = images{"regctl.local/registry:3", "regctl.local/registry:2", "regctl.local/nginx:latest"}
 	}
 	b.dir, err = os.MkdirTemp("", "regctl-bench-")
 	return b, err

@@ -1,68 +1,30 @@
 package cli
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
 	"time"
 
 	"github.com/regctl/regctl/internal/ui"
+	"github.com/regctl/regctl/pkg/accesslog"
 )
 
-// accessLine is one line of the access log as Nginx writes it.
-type accessLine struct {
-	Time       time.Time `json:"time"`
-	Address    string    `json:"address"`
-	User       string    `json:"user"`
-	Method     string    `json:"method"`
-	Path       string    `json:"path"`
-	Verb       string    `json:"verb"`
-	Repository string    `json:"repository"`
-	Reference  string    `json:"reference"`
-	Decision   string    `json:"decision"`
-	Memory     string    `json:"memory"`
-	Status     int       `json:"status"`
-	Received   int64     `json:"received"`
-	Sent       int64     `json:"sent"`
-	Seconds    float64   `json:"seconds"`
-}
-
 // accessWriter turns Nginx's log into the access log for a person, a line a
-// request. Lines that are none are left out. With raw set they pass as they are.
-type accessWriter struct {
-	out  io.Writer
-	raw  bool
-	rest []byte
-}
-
-// Write takes any piece of the log; lines are complete when their end came.
-func (w *accessWriter) Write(p []byte) (int, error) {
-	w.rest = append(w.rest, p...)
-	for {
-		i := bytes.IndexByte(w.rest, '\n')
-		if i < 0 {
-			return len(p), nil
-		}
-		line := w.rest[:i]
-		w.rest = w.rest[i+1:]
-		var l accessLine
-		if json.Unmarshal(line, &l) != nil || l.Time.IsZero() || l.Path == "" {
-			continue
-		}
-		text := l.text()
-		if w.raw {
+// request; with raw set the lines pass as they are.
+func accessWriter(out io.Writer, raw bool) io.Writer {
+	return &accesslog.Reader{Each: func(l accesslog.Line, line []byte) error {
+		text := accessText(l)
+		if raw {
 			text = string(line)
 		}
-		if _, err := fmt.Fprintln(w.out, text); err != nil {
-			return 0, err
-		}
-	}
+		_, err := fmt.Fprintln(out, text)
+		return err
+	}}
 }
 
-// text is what happened, for a person: when, who, what, how it ended.
-func (l accessLine) text() string {
+// accessText is what happened, for a person: when, who, what, how it ended.
+func accessText(l accesslog.Line) string {
 	user := l.User
 	if user == "" {
 		user = "-"

@@ -44,6 +44,9 @@ func (d *deployment) accounts() acme.Accounts {
 	return acme.Accounts{Dir: d.Path(compose.PrivateDir + "/acme")}
 }
 
+// webroot is where answers to http-01 are served from.
+func (d *deployment) webroot() *acme.Webroot { return &acme.Webroot{Dir: d.Path(compose.ACMEDir)} }
+
 // answers completes an issuer with what ordering takes: how to answer challenges,
 // and the external account where there is none of its own yet.
 func (d *deployment) answers(a *App, i *acme.Issuer) error {
@@ -58,7 +61,7 @@ func (d *deployment) answers(a *App, i *acme.Issuer) error {
 			i.DNS.Env = env
 		}
 	} else {
-		i.Webroot = &acme.Webroot{Dir: d.Path(compose.ACMEDir)}
+		i.Webroot = d.webroot()
 	}
 	if info, err := i.Accounts.Info(i.Directory); c.EAB.KeyID == "" || err == nil && info.URI != "" {
 		return nil

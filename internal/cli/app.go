@@ -46,6 +46,8 @@ type App struct {
 	dryRun  bool
 	ui      ui.UI
 	started bool // a command's own work has begun: the command line was right
+	running *cobra.Command
+	args    []string // of it
 }
 
 // Main runs regctl on the process's arguments and streams and returns its exit
@@ -68,11 +70,14 @@ func (a *App) Run(ctx context.Context) int {
 	root := NewRoot(a)
 	checkBuiltins(root)
 	root.SetArgs(a.Args)
+	began := a.Now()
 	err := root.ExecuteContext(ctx)
 	if err != nil && !a.started {
 		err = didYouMean(root, a.Args, &usageError{err})
 	}
-	return a.report(ctx, err)
+	code := a.report(ctx, err)
+	a.record(began, code)
+	return code
 }
 
 // didYouMean adds to an error about the command line the command that a first

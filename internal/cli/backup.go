@@ -8,9 +8,11 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/regctl/regctl/internal/ui"
 	"github.com/regctl/regctl/pkg/backup"
 	"github.com/regctl/regctl/pkg/certs/acme"
 	"github.com/regctl/regctl/pkg/config"
@@ -81,7 +83,7 @@ func (a *App) depot(d *deployment, f storeFlags) (p depot, err error) {
 		if p.dest, err = filepath.Abs(p.dest); err != nil {
 			return p, err
 		}
-	} else if p.access, err = a.access(c, dir); err != nil {
+	} else if p.access, err = a.s3Access(c, dir); err != nil {
 		return p, err
 	}
 	p.recipients = c.Recipients
@@ -124,9 +126,9 @@ func readSecret(path string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, mostIdentity))
 }
 
-// access reads the credentials of object storage, from the file that regctl.yaml
+// s3Access reads the credentials of object storage, from the file that regctl.yaml
 // names, else from the environment, by the names that other tools use.
-func (a *App) access(c config.Backup, dir string) (backup.Access, error) {
+func (a *App) s3Access(c config.Backup, dir string) (backup.Access, error) {
 	get := a.Getenv
 	if c.Credentials != "" {
 		values, err := acme.ReadCredentials(below(dir, c.Credentials))
@@ -200,7 +202,7 @@ func (p depot) on(at site) (depot, site) {
 	}
 	at.capAdd = []string{"CHOWN", "DAC_OVERRIDE", "FOWNER"}
 	if backup.IsDirectory(p.dest) {
-		at.binds = map[string]string{p.dest: insideStore}
+		at.writes = map[string]string{p.dest: insideStore}
 		p.dest = insideStore
 	} else {
 		at.network = true
@@ -235,9 +237,24 @@ func (r storeRequest) target(create bool) (backup.Target, backup.Keys, error) {
 }
 
 func backupProgress(tell func(progress)) func(backup.Progress) {
+	var phase backup.Phase
+	var began time.Time
 	return func(p backup.Progress) {
-		tell(progress{Phase: backupPhases[p.Phase], Done: p.Done, Total: p.Total, Bytes: p.Bytes, BytesTotal: p.BytesTotal})
+		if p.Phase != phase {
+			phase, began = p.Phase, time.Now()
+		}
+		tell(progress{Phase: backupPhases[p.Phase], Done: p.Done, Total: p.Total, Bytes: p.Bytes, Note: rateNote(p, time.Since(began))})
 	}
+}
+
+// rateNote tells how fast bytes go and how long the rest will take.
+func rateNote(p backup.Progress, took time.Duration) string {
+	if took < time.Second || p.Bytes == 0 || p.BytesTotal == 0 {
+		return ""
+	}
+	rate := float64(p.Bytes) / took.Seconds()
+	left := time.Duration(float64(p.BytesTotal-p.Bytes) / rate * float64(time.Second))
+	return fmt.Sprintf("of %s, %s/s, %s left", ui.Bytes(p.BytesTotal), ui.Bytes(int64(rate)), left.Round(time.Second))
 }
 
 var backupPhases = map[backup.Phase]string{

@@ -99,5 +99,5 @@ func (a *App) runBackupVerify(ctx context.Context, o verifyOptions) error {
 // backupShow shows the progress of work that is done in this process.
 func (a *App) backupShow() (tell func(backup.Progress), end func()) {
 	show := ui.Progress{UI: &a.ui}
-	return backupProgress(func(p progress) { show.ShowBytes(p.Phase, p.Done, p.Total, p.Bytes, p.BytesTotal) }), show.End
+	return backupProgress(func(p progress) { show.Show(p.Phase, p.Done, p.Total, p.Bytes, p.Note) }), show.End
 }

@@ -70,6 +70,10 @@ func (a *App) runCertImport(ctx context.Context, o certImportOptions) error {
 	if err := report.Err(); err != nil {
 		return fmt.Errorf("%s: %w", o.cert, err)
 	}
+	if report.Leaf.SelfSigned {
+		return advice.With(fmt.Errorf("%s %w: %s is signed by itself: the next regctl cert renew would replace it", d.Path(config.FileName), errContradicts, o.cert),
+			"set tls.mode: files to serve it as it is")
+	}
 	for _, w := range report.Warnings {
 		a.ui.Warn("%s: %s", o.cert, w.Message)
 	}
@@ -91,6 +95,9 @@ func (a *App) runCertImport(ctx context.Context, o certImportOptions) error {
 
 func (r *renewer) importPair(ctx context.Context, pair certs.Pair, from string) error {
 	store, domain := r.d.certs(), r.d.cfg.Domain
+	if err := r.d.renderedFor(domain); err != nil {
+		return err
+	}
 	if r.app.dryRun {
 		if has, err := store.Has(domain, pair); err != nil {
 			return err
@@ -116,8 +123,14 @@ func (r *renewer) importPair(ctx context.Context, pair certs.Pair, from string) 
 	if err := r.read(); err != nil {
 		return err
 	}
-	r.decision = r.decide(r.state)
 	r.worked = true
+	if r.state.Attempt != nil { // what it was about is settled
+		r.state.Attempt = nil
+		if err := r.save(); err != nil {
+			return err
+		}
+	}
+	r.decision = r.decide(r.state)
 	if !r.res.Changed {
 		r.say("%s is in use already", from)
 		return r.heal(ctx)

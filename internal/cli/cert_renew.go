@@ -43,9 +43,12 @@ Exit status 3 when a person should look, 5 when the CA or Docker refuses.`,
 	return c
 }
 
-// mostJitter is how long a run without a terminal waits before it asks the CA:
-// cron starts jobs on the minute everywhere in the world.
-const mostJitter = 5 * time.Minute
+// A run without a terminal waits for so long before it asks the CA: cron starts
+// jobs on the minute everywhere in the world.
+const (
+	leastJitter = 5 * time.Second
+	mostJitter  = 5 * time.Minute
+)
 
 // certRun renews in whatever way the mode asks for.
 func (a *App) certRun(ctx context.Context, d *deployment, command string, o certOptions) error {
@@ -60,7 +63,7 @@ func (a *App) certRun(ctx context.Context, d *deployment, command string, o cert
 			break
 		}
 		jitter = false
-		pause := rand.N(mostJitter)
+		pause := leastJitter + rand.N(mostJitter-leastJitter)
 		a.ui.Detail("asking the CA in %s; --no-jitter asks at once", pause.Round(time.Second))
 		select {
 		case <-ctx.Done():
@@ -90,6 +93,9 @@ func (r *renewer) locked(ctx context.Context, command string, jitter bool) (wait
 		return false, err
 	}
 	defer held.Release()
+	if err := r.d.renderedFor(r.d.cfg.Domain); err != nil {
+		return false, err
+	}
 	if r.d.cfg.TLS.Mode != config.ModeLetsEncrypt {
 		return false, r.renewOther(ctx)
 	}
@@ -101,6 +107,10 @@ func (r *renewer) locked(ctx context.Context, command string, jitter bool) (wait
 	}
 	if r.app.dryRun {
 		return false, r.rehearse(ctx)
+	}
+	// What a killed run has left; if one is due that is after the pause.
+	if err := r.d.webroot().Sweep(); err != nil {
+		return false, err
 	}
 	return false, r.renew(ctx)
 }

@@ -61,12 +61,12 @@ type certStatusResult struct {
 }
 
 type renewWindow struct {
-	Start       time.Time `json:"start" doc:"its begin"`
-	End         time.Time `json:"end" doc:"its end"`
-	Drawn       time.Time `json:"drawn" doc:"the instant in it that was drawn"`
-	Asked       time.Time `json:"asked" doc:"when the CA was asked last"`
-	Explanation string    `json:"explanation" doc:"the CA's page about it, or empty"`
-	Error       string    `json:"error" doc:"why the last question had no answer, or empty"`
+	Start       *time.Time `json:"start" doc:"its begin, null: the CA has never told"`
+	End         *time.Time `json:"end" doc:"its end, or null"`
+	Drawn       *time.Time `json:"drawn" doc:"the instant in it that was drawn, or null"`
+	Asked       time.Time  `json:"asked" doc:"when the CA was asked last"`
+	Explanation string     `json:"explanation" doc:"the CA's page about it, or empty"`
+	Error       string     `json:"error" doc:"why the last question had no answer, or empty"`
 }
 
 type certAttempt struct {
@@ -114,8 +114,8 @@ func (r certStatusResult) Text(w io.Writer) {
 	} else if r.Why != "" {
 		add("next renewal", "%s", r.Why)
 	}
-	if x := r.Window; x != nil && !x.Drawn.IsZero() {
-		add("CA's window", "%s to %s, drawn %s", when(x.Start), when(x.End), when(x.Drawn))
+	if x := r.Window; x != nil && x.Drawn != nil {
+		add("CA's window", "%s to %s, drawn %s", when(*x.Start), when(*x.End), when(*x.Drawn))
 	}
 	if x := r.LastAttempt; x != nil {
 		add("last attempt", "%s failed (%d in a row): %s", when(x.At), x.Count, x.Error)
@@ -152,8 +152,12 @@ func (a *App) runCertStatus(ctx context.Context) error {
 	}
 	if served, err := certs.Served(ctx, d.dialAddr(), d.cfg.Domain); err == nil {
 		res.Served = a.certificateInfo(served)
-		if res.Same = r.leaf != nil && served.Fingerprint == r.leaf.Fingerprint; !res.Same {
-			problem("the certificate served is not the one on disk; regctl cert renew%s loads it", dirFlag(d.Dir))
+		if res.Same = r.leaf != nil && served.Fingerprint == r.leaf.Fingerprint; !res.Same && r.leaf != nil {
+			command := "cert renew"
+			if d.renderedFor(d.cfg.Domain) != nil {
+				command = "up"
+			}
+			problem("the certificate served is not the one on disk; regctl %s%s loads it", command, dirFlag(d.Dir))
 		}
 	} else if ctx.Err() != nil {
 		return ctx.Err()
@@ -192,7 +196,10 @@ func (res *certStatusResult) fromACME(a *App, r *renewer) error {
 		res.Why = d.Held
 	}
 	if w := r.state.Window; w != nil {
-		res.Window = &renewWindow{Start: w.Start, End: w.End, Drawn: w.Draw, Asked: w.Asked, Explanation: w.Explanation, Error: w.Error}
+		res.Window = &renewWindow{Asked: w.Asked, Explanation: w.Explanation, Error: w.Error}
+		if !w.Draw.IsZero() {
+			res.Window.Start, res.Window.End, res.Window.Drawn = &w.Start, &w.End, &w.Draw
+		}
 	}
 	if x := r.state.Attempt; x != nil {
 		res.LastAttempt = &certAttempt{At: x.At, Count: x.Count, Kind: x.Kind, Error: x.Error, Next: x.Next}

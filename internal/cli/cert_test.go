@@ -1,16 +1,26 @@
 package cli
 
 import (
+	"bufio"
+	"bytes"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
+	"github.com/regctl/regctl/pkg/certs"
 	"github.com/regctl/regctl/pkg/certs/acme"
+	"github.com/regctl/regctl/pkg/certs/renewal"
+	"github.com/regctl/regctl/pkg/compose"
 	"github.com/regctl/regctl/pkg/config"
 )
 
@@ -119,6 +129,145 @@ func TestCertStatusJSON(t *testing.T) {
 	for _, list := range []string{"names", "problems"} {
 		if _, ok := doc[list].([]any); !ok {
 			t.Errorf("%s is %v", list, doc[list])
+		}
+	}
+}
+
+// Without a terminal the CA is not asked on the minute; the wait holds no lock and
+// can be interrupted.
+func TestRenewWaitsWithoutTheLock(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(memoryDir(t), "d")
+	mustRun(t, "init", dir, "--domain", "registry.example.com", "--https-port", "1", "--agree-tos", "--acme-server", "https://127.0.0.1:1/dir")
+	cmd := exec.Command("regctl", "cert", "renew", "-v", "-C", dir)
+	cmd.Env = noDocker()
+	said, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(said)
+	if !lines.Scan() || !strings.HasPrefix(lines.Text(), "asking the CA in ") {
+		t.Errorf("it said %q", lines.Text())
+	}
+	if out, status := run(t, "cert", "renew", "--no-jitter", "-C", dir); status != statusOutside {
+		t.Errorf("another one: status %d\n%s", status, out)
+	}
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	for lines.Scan() {
+	}
+	cmd.Wait() // the status says it
+	if status := cmd.ProcessState.ExitCode(); status != statusInterrupted {
+		t.Errorf("status %d", status)
+	}
+}
+
+// When the CA wants a certificate renewed is drawn once, also when the run that
+// has drawn it waits and is killed.
+func TestDrawOutlivesTheWait(t *testing.T) {
+	t.Parallel()
+	var asked atomic.Int32
+	ca := httptest.NewUnstartedServer(nil)
+	ca.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/dir" {
+			fmt.Fprintf(w, `{"newOrder": %[1]q, "renewalInfo": %[1]q}`, ca.URL+"/ari")
+			return
+		}
+		asked.Add(1)
+		fmt.Fprint(w, `{"suggestedWindow": {"start": "2100-01-01T00:00:00Z", "end": "2101-01-01T00:00:00Z"}}`)
+	})
+	ca.StartTLS()
+	defer ca.Close()
+	dir := memoryDir(t)
+	trusted := filepath.Join(dir, "trusted.pem")
+	if err := os.WriteFile(trusted, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: ca.Certificate().Raw}), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	d, own := filepath.Join(dir, "d"), filepath.Join(dir, "own")
+	mustRun(t, "init", own, "--domain", "registry.example.com", "--tls", "selfsigned")
+	mustRun(t, "init", d, "--domain", "registry.example.com", "--https-port", "1", "--agree-tos", "--acme-server", ca.URL+"/dir", "--acme-ca", trusted)
+	if out, status := run(t, "cert", "import", "-q", "-C", d, filepath.Join(own, "certs/live/registry.example.com")); status != statusOutside {
+		t.Fatalf("status %d: %s", status, out)
+	}
+	conf, err := os.ReadFile(filepath.Join(d, "regctl.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	conf = bytes.Replace(conf, []byte("\ntls:\n"), []byte("\ntls:\n  names: [b.example.com]\n"), 1)
+	if err := os.WriteFile(filepath.Join(d, "regctl.yaml"), conf, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	var drawn []time.Time
+	for range 2 {
+		cmd := exec.Command("regctl", "cert", "renew", "-v", "-C", d)
+		cmd.Env = noDocker()
+		said, err := cmd.StderrPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		for lines := bufio.NewScanner(said); lines.Scan() && !strings.HasPrefix(lines.Text(), "asking the CA in "); {
+		}
+		cmd.Process.Kill()
+		cmd.Wait() // it was killed
+		s, err := renewal.Load(filepath.Join(d, renewalFile))
+		if err != nil || s.Window == nil {
+			t.Fatalf("%v: nothing is known of the CA's window", err)
+		}
+		drawn = append(drawn, s.Window.Draw)
+	}
+	if n := asked.Load(); n != 1 || !drawn[0].Equal(drawn[1]) {
+		t.Errorf("asked %d times, drawn %v", n, drawn)
+	}
+}
+
+// What needs a person, by what is left and what failed.
+func TestProblemsOfACertificate(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+	const day = 24 * time.Hour
+	leaf := func(over, left time.Duration) *certs.Leaf {
+		return &certs.Leaf{Names: []string{"registry.example.com"}, KeyType: "EC P-256", NotBefore: now.Add(-over), NotAfter: now.Add(left)}
+	}
+	failed := &renewal.Attempt{At: now.Add(-time.Hour), Count: 3, Error: "no DNS", Next: now.Add(time.Hour)}
+	for _, tt := range []struct {
+		name    string
+		leaf    *certs.Leaf
+		stopgap bool
+		attempt *renewal.Attempt
+		want    string // "" for none
+	}{
+		{"young", leaf(10*day, 80*day), false, nil, ""},
+		{"young, the last attempt failed", leaf(10*day, 80*day), false, failed, ""},
+		{"a third left, failed", leaf(60*day, 30*day), false, failed, ""},
+		{"under a quarter left", leaf(68*day, 22*day), false, nil, ""},
+		{"under a quarter left, failed", leaf(68*day, 22*day), false, failed, "ends in 22 days: the last attempt, at 2026-11-24 11:00Z, failed: no DNS"},
+		{"a week's, a day left, failed", leaf(136*time.Hour, 24*time.Hour), false, failed, "ends in 1 days"},
+		{"a week's, half left, failed", leaf(80*time.Hour, 80*time.Hour), false, failed, ""},
+		{"expired", leaf(91*day, -day), false, nil, "has expired: regctl cert renew"},
+		{"expired, failed", leaf(91*day, -day), false, failed, "has expired: the last attempt"},
+		{"not begun", leaf(-day, 90*day), false, nil, "clock"},
+		{"stopgap", leaf(0, 365*day), true, nil, "no certificate was issued yet"},
+		{"stopgap, failed", leaf(0, 365*day), true, failed, "no DNS"},
+		{"none", nil, false, nil, "no certificate was issued yet"},
+	} {
+		r := &renewer{
+			app:  &App{Now: func() time.Time { return now }},
+			d:    &deployment{cfg: config.New("reg", "registry.example.com", config.ModeLetsEncrypt), Layout: compose.Layout{Dir: "/d"}},
+			leaf: tt.leaf, stopgap: tt.stopgap, state: renewal.State{Attempt: tt.attempt},
+		}
+		next, problems := r.problemsOf()
+		if got := strings.Join(problems, "; "); tt.want == "" && got != "" || !strings.Contains(got, tt.want) || len(problems) > 1 {
+			t.Errorf("%s: got %q, want %q", tt.name, got, tt.want)
+		}
+		if next == nil || next.IsZero() {
+			t.Errorf("%s: no next renewal", tt.name)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -39,24 +40,14 @@ func (r *renewer) preflight(ctx context.Context, issuer *acme.Issuer) {
 		}
 	})
 	wait.Wait()
-	missing := map[string]bool{}
+	unresolvable := map[string]bool{}
 	for _, f := range unresolved {
-		missing[f.Name] = true
+		unresolvable[f.Name] = true
 	}
-	for _, f := range append(append(unresolved, unreached...), forbidden...) {
-		if missing[f.Name] && len(unreached) > 0 && f != unresolvedOf(unresolved, f.Name) {
-			continue // follows from the first
-		}
+	// What does not resolve does not answer either.
+	unreached = slices.DeleteFunc(unreached, func(f preflight.Finding) bool { return unresolvable[f.Name] })
+	for _, f := range slices.Concat(unresolved, unreached, forbidden) {
 		r.app.ui.Warn("%s %s", f.Name, f.Problem)
 		r.app.ui.Step("  %s", f.Fix)
 	}
-}
-
-func unresolvedOf(all []preflight.Finding, name string) preflight.Finding {
-	for _, f := range all {
-		if f.Name == name {
-			return f
-		}
-	}
-	return preflight.Finding{}
 }

@@ -142,7 +142,7 @@ func (r *renewer) heal(ctx context.Context) error {
 	}
 	r.res.Healed, r.res.Served, r.worked = true, true, true
 	r.say("the certificate on disk was not served; it is now")
-	return nil
+	return r.hook(ctx) // who lost the reload has not come to it either
 }
 
 // testNginx has the configuration on disk tested, with the certificate on disk.

@@ -70,11 +70,14 @@ func lockDeployment(ctx context.Context, l compose.Layout, command string) (*loc
 // one takes no time, but not every writer holds the deployment's lock.
 const abandoned = time.Hour
 
+// sweepable are the directories in which files are written.
+var sweepable = []string{".", compose.StateDir, compose.PrivateDir, filepath.Dir(compose.UserFile),
+	filepath.Dir(compose.NginxConf), compose.ScriptsDir, filepath.Dir(compose.RegistryConf), compose.CertsDir}
+
 // sweep removes what writes that were killed left behind.
 func sweep(l compose.Layout) error {
 	var errs []error
-	for _, name := range []string{".", compose.StateDir, compose.PrivateDir, filepath.Dir(compose.UserFile),
-		filepath.Dir(compose.NginxConf), compose.ScriptsDir, filepath.Dir(compose.RegistryConf), compose.CertsDir} {
+	for _, name := range sweepable {
 		errs = append(errs, durable.Sweep(l.Path(name), abandoned))
 	}
 	return errors.Join(errs...)

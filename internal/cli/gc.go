@@ -32,6 +32,10 @@ func newGCCommand(a *App) *cobra.Command {
 them to a trash on the same volume. The registry runs on; pushes wait for as
 long as the move takes. Untagged manifests stay unless --delete-untagged.
 
+Tags go by the rules under retention in regctl.yaml; --dry-run says of each why it
+stays or goes. Rules that take every tag of a repository, or more of all tags than
+retention.max_delete, need --yes, from cron too.
+
 What went can be put back with regctl gc undo until its trash is freed. Each run
 frees the trash that is older than --keep-trash.
 
@@ -61,10 +65,12 @@ is put back. Object storage (S3) is not collected by regctl.`,
 // gcResult is what a collection did or would do.
 type gcResult struct {
 	gc.Result
-	Items      []string  `json:"items" doc:"with --dry-run or --verbose: what goes, a line each"`
-	TrashBytes int64     `json:"trash_bytes" doc:"bytes of blobs in the trash of all collections: what freeing it would give"`
-	TrashUntil time.Time `json:"trash_until" doc:"when a later collection frees what this one took; zero: it took nothing"`
-	Disk       diskRoom  `json:"disk" doc:"file system of the images"`
+	Items      []string   `json:"items" doc:"with --dry-run or --verbose: what goes, a line each"`
+	TrashBytes int64      `json:"trash_bytes" doc:"bytes of blobs in the trash of all collections: what freeing it would give"`
+	TrashUntil *time.Time `json:"trash_until" doc:"when a later collection frees what this one took; null: it took nothing"`
+	Disk       diskRoom   `json:"disk" doc:"file system of the images"`
+
+	Retention *retentionResult `json:"retention" doc:"what the rules of regctl.yaml say; null: there are none"`
 
 	at site
 }
@@ -76,6 +82,9 @@ func (r *gcResult) Text(w io.Writer) {
 		for _, i := range r.Items {
 			fmt.Fprintf(w, "%s\n", i)
 		}
+	}
+	if r.Retention != nil {
+		r.Retention.text(w, r.DryRun)
 	}
 	switch {
 	case r.Blobs.Deleted+r.Manifests.Deleted+r.Tags.Deleted+r.Links+r.Uploads+r.Emptied == 0:
@@ -94,7 +103,7 @@ func (r *gcResult) Text(w io.Writer) {
 		if r.HoldMS > 0 {
 			fmt.Fprintf(w, "pushes waited %s of %s\n", since(time.Duration(r.HoldMS)*time.Millisecond), since(time.Duration(r.DurationMS)*time.Millisecond))
 		}
-		if !r.TrashUntil.IsZero() {
+		if r.TrashUntil != nil {
 			fmt.Fprintf(w, "regctl gc undo%s puts it back, until %s\n", r.at.flag(), r.TrashUntil.Local().Format("2006-01-02 15:04"))
 		}
 	}
@@ -137,13 +146,22 @@ func (a *App) runGC(ctx context.Context, cmd *cobra.Command, o gcOptions) error 
 		return err
 	}
 	defer done()
+	if at.d != nil {
+		o.fromConfig(cmd, at.d.cfg.GC)
+	}
 	req := gcRequest{DeleteUntagged: o.deleteUntagged, UntaggedOlderThan: o.untaggedOlderThan, Grace: o.grace, KeepTrash: o.keepTrash,
 		DryRun: a.dryRun, Items: a.dryRun || a.ui.Verbose, Command: "gc"}
 	if err := o.check(); err != nil {
 		return err
 	}
 	if at.d != nil {
-		if req.Keep, err = a.digestsInUse(ctx, at.engine); err != nil {
+		req.CosignTags = at.d.cfg.GC.CosignTags
+		if at.d.cfg.GC.KeepRunning {
+			if req.Keep, err = a.digestsInUse(ctx, at.engine); err != nil {
+				return err
+			}
+		}
+		if req.Retention, err = a.retention(ctx, at); err != nil {
 			return err
 		}
 	}
@@ -164,6 +182,9 @@ func (a *App) runGC(ctx context.Context, cmd *cobra.Command, o gcOptions) error 
 		}
 		if !a.ui.Confirm(a.In, "Move it to the trash?") {
 			return errors.New("nothing was changed")
+		}
+		if req.Retention != nil {
+			req.Retention.Consent = true // to what was just shown
 		}
 	}
 	res, err := a.collect(ctx, at, req)
@@ -199,11 +220,12 @@ func (a *App) collect(ctx context.Context, at site, req gcRequest) (*gcResult, e
 	if err := a.do(ctx, at, "gc", req, &reply); err != nil {
 		return nil, err
 	}
-	res := &gcResult{Result: reply.Result, Items: reply.Items, Disk: reply.Disk, at: at}
+	res := &gcResult{Result: reply.Result, Items: reply.Items, Disk: reply.Disk, Retention: reply.Retention, at: at}
 	for _, t := range reply.Trash {
 		res.TrashBytes += t.Bytes
 		if t.Run == reply.Run && reply.Run != "" {
-			res.TrashUntil = t.At.Add(req.KeepTrash)
+			until := t.At.Add(req.KeepTrash)
+			res.TrashUntil = &until
 		}
 	}
 	return res, nil
@@ -217,6 +239,9 @@ func problemsOf(damaged bool) error {
 	return nil
 }
 
+// lastFile is where the last result of a kind of work is kept.
+func lastFile(kind string) string { return compose.StateDir + "/last-" + kind + ".json" }
+
 // remember keeps the last result of a kind of work, for `regctl status`. Failing
 // to do so is no reason to fail.
 func (a *App) remember(at site, kind string, result any) {
@@ -227,7 +252,7 @@ func (a *App) remember(at site, kind string, result any) {
 		At     time.Time `json:"at"`
 		Result any       `json:"result"`
 	}{a.Now(), result}
-	if err := writeJSON(at.d.Layout, compose.StateDir+"/last-"+kind+".json", last); err != nil {
+	if err := writeJSON(at.d.Layout, lastFile(kind), last); err != nil {
 		a.ui.Warn("the result was not kept for regctl status: %v", err)
 	}
 }

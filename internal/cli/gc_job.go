@@ -13,17 +13,17 @@ import (
 
 // gcRequest is what a collection is asked for.
 type gcRequest struct {
-	DryRun            bool             `json:"dry_run"`
-	DeleteUntagged    bool             `json:"delete_untagged"`
-	UntaggedOlderThan time.Duration    `json:"untagged_older_than"`
-	Grace             time.Duration    `json:"grace"`
-	KeepTrash         time.Duration    `json:"keep_trash"`
-	CosignTags        bool             `json:"cosign_tags"`
-	Keep              []storage.Digest `json:"keep"` // whatever runs
-	Items             bool             `json:"items"`
-	Tags              []gc.TagRemoval  `json:"tags,omitempty"`
-	Repositories      []string         `json:"repositories,omitempty"`
-	Command           string           `json:"command"`
+	DryRun            bool              `json:"dry_run"`
+	DeleteUntagged    bool              `json:"delete_untagged"`
+	UntaggedOlderThan time.Duration     `json:"untagged_older_than"`
+	Grace             time.Duration     `json:"grace"`
+	KeepTrash         time.Duration     `json:"keep_trash"`
+	CosignTags        bool              `json:"cosign_tags"`
+	Keep              []storage.Digest  `json:"keep"` // whatever runs
+	Items             bool              `json:"items"`
+	Removal           *removal          `json:"removal,omitempty"` // a person's wish
+	Retention         *retentionRequest `json:"retention,omitempty"`
+	Command           string            `json:"command"`
 }
 
 // gcReply is what a collection did.
@@ -32,6 +32,8 @@ type gcReply struct {
 	Items []string `json:"items"` // what went or would go, a line each
 	Disk  diskRoom `json:"disk"`
 	Trash []gc.Trash
+
+	Retention *retentionResult `json:"retention"`
 }
 
 // diskRoom is the file system that holds the images.
@@ -58,7 +60,7 @@ func roomOn(path string) (diskRoom, error) {
 func (r gcRequest) options(root string, tell func(progress)) gc.Options {
 	return gc.Options{
 		DeleteUntagged: r.DeleteUntagged, UntaggedOlderThan: r.UntaggedOlderThan, CosignTags: r.CosignTags,
-		Tags: r.Tags, Repositories: r.Repositories, Keep: r.Keep,
+		Keep:  r.Keep,
 		Grace: r.Grace, Uploads: gc.DefaultUploads, KeepTrash: r.KeepTrash,
 		DryRun: r.DryRun, Hold: gc.HoldFile(root), Command: "regctl " + r.Command,
 		Progress: func(p gc.Progress) {
@@ -85,13 +87,26 @@ func gcJob(ctx context.Context, root string, options json.RawMessage, tell func(
 	if err := json.Unmarshal(options, &req); err != nil {
 		return nil, err
 	}
-	run, err := gc.Begin(ctx, root, req.options(root, tell))
+	o := req.options(root, tell)
+	if req.Removal != nil {
+		if err := req.Removal.apply(root, &o); err != nil {
+			return nil, err
+		}
+	}
+	var kept *retentionResult
+	if req.Retention != nil {
+		var err error
+		if kept, err = req.Retention.apply(ctx, root, &o); err != nil {
+			return nil, err
+		}
+	}
+	run, err := gc.Begin(ctx, root, o)
 	if err != nil {
 		return nil, err
 	}
 	defer run.Close()
 	sweepErr := run.Sweep(ctx)
-	out := gcReply{Result: *run.Result(), Items: []string{}}
+	out := gcReply{Result: *run.Result(), Items: []string{}, Retention: kept}
 	if req.Items {
 		for it := range run.Items() {
 			// Layers' links and histories follow from the rest.

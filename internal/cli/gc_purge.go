@@ -17,6 +17,7 @@ import (
 type purgeOptions struct {
 	root      string
 	keepTrash time.Duration
+	keepSet   bool // by its flag
 }
 
 func newGCPurgeCommand(a *App) *cobra.Command {
@@ -26,7 +27,10 @@ func newGCPurgeCommand(a *App) *cobra.Command {
 		Long: `Delete what collections older than --keep-trash took. It cannot be undone then.
 What is needed after all is found and put back first.`,
 		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.runGCPurge(cmd.Context(), o) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			o.keepSet = cmd.Flags().Changed("keep-trash")
+			return a.runGCPurge(cmd.Context(), o)
+		},
 	}
 	c.Flags().StringVar(&o.root, "root", "", "storage directory of a registry instead of a deployment's volume")
 	c.Flags().DurationVar(&o.keepTrash, "keep-trash", gc.DefaultKeepTrash, "keep what younger collections took; 0s keeps nothing")
@@ -57,6 +61,9 @@ func (a *App) runGCPurge(ctx context.Context, o purgeOptions) error {
 		return err
 	}
 	defer done()
+	if at.d != nil && !o.keepSet {
+		o.keepTrash = at.d.cfg.GC.KeepTrash.Std()
+	}
 	req := gcRequest{KeepTrash: o.keepTrash, Grace: gc.DefaultGrace, DryRun: a.dryRun, Command: "gc purge"}
 	if !a.dryRun && !a.yes {
 		plan := req

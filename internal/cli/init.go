@@ -95,7 +95,7 @@ it fails. Run again with the same answers it changes nothing.`,
 	f.StringVar(&o.cert, "cert", "", "certificate chain in PEM, with --tls files")
 	f.StringVar(&o.key, "key", "", "private key in PEM, with --tls files")
 	f.IntVar(&o.httpsPort, "https-port", 443, "port that clients push to and pull from")
-	f.IntVar(&o.httpPort, "http-port", 0, "port for answers to ACME, 0 for none (default: 80 with letsencrypt, else none)")
+	f.IntVar(&o.httpPort, "http-port", 0, "port for answers to ACME, 0 for none (default: 80 for http-01, else none)")
 	f.StringVar(&o.bind, "bind", "", "publish the ports on this address of the host only")
 	f.StringVar(&o.project, "project", "", "Compose project (default: the directory's name)")
 	f.StringVar(&o.registryImage, "registry-image", "", "image of the registry")
@@ -178,9 +178,7 @@ func (a *App) runInit(ctx context.Context, o initOptions) error {
 	if err := users.CheckName(o.user); err != nil {
 		return usagef("--user: %w", err)
 	}
-	if err := a.askTerms(cfg); err != nil {
-		return err
-	}
+	a.askTerms(cfg)
 	s := &setup{app: a, layout: l, cfg: cfg, opts: o}
 	res, err := s.run(ctx)
 	if err != nil {
@@ -200,9 +198,9 @@ func (o initOptions) config(dirName string) (*config.Config, error) {
 		c.TLS.Mode = o.tls // also an empty one, which is then refused
 	} else if o.cert != "" || o.key != "" {
 		c.TLS.Mode = config.ModeFiles
-		c.HTTPPort = config.DefaultHTTPPort(c.TLS.Mode)
 	}
 	c.HTTPSPort = o.httpsPort
+	c.HTTPPort = config.DefaultHTTPPort(c.TLS.Mode, o.challenge)
 	if o.given("http-port") {
 		c.HTTPPort = o.httpPort
 	}

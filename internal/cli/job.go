@@ -32,15 +32,18 @@ type progress struct {
 	Done  int64  `json:"done,omitempty"`
 	Total int64  `json:"total,omitempty"`
 	Bytes int64  `json:"bytes,omitempty"`
-	// BytesTotal is how many are to come; 0 is unknown.
-	BytesTotal int64 `json:"bytes_total,omitempty"`
+	Note  string `json:"note,omitempty"` // rate and time left
 }
 
 // jobs are all there are, by name.
 var jobs = map[string]job{
-	"gc":       gcJob,
-	"gc undo":  gcUndoJob,
-	"gc purge": gcPurgeJob,
+	"fsck":        fsckJob,
+	"fsck repair": fsckRepairJob,
+	"gc":          gcJob,
+	"gc undo":     gcUndoJob,
+	"gc purge":    gcPurgeJob,
+	"repo ls":     repoLsJob,
+	"tag ls":      tagLsJob,
 
 	"backup create": backupCreateJob,
 	"restore look":  restoreLookJob,
@@ -60,9 +63,11 @@ type site struct {
 	d      *deployment    // else
 	engine *engine.Client // with d
 	reads  bool           // it changes nothing
+	// binds are directories of the host that the job may read, by their path inside.
+	binds map[string]string
 
-	// What a job on a stack needs beside the volume.
-	binds   map[string]string
+	// What work on backups needs beside the volume.
+	writes  map[string]string // directory of the host to path inside
 	network bool
 	capAdd  []string
 }
@@ -120,7 +125,7 @@ func (a *App) do(ctx context.Context, at site, name string, options, result any)
 		return err
 	}
 	show := ui.Progress{UI: &a.ui}
-	tell := func(p progress) { show.ShowBytes(p.Phase, p.Done, p.Total, p.Bytes, p.BytesTotal) }
+	tell := func(p progress) { show.Show(p.Phase, p.Done, p.Total, p.Bytes, p.Note) }
 	defer show.End()
 	if at.root == "" {
 		return a.doInside(ctx, at, name, in, tell, result)
@@ -165,8 +170,9 @@ func (a *App) doInside(ctx context.Context, at site, name string, options []byte
 		Program: program,
 		Args:    []string{"inside", name, "--root", storageDir},
 		Volumes: map[string]string{at.d.cfg.Project + "_" + registryVolume: storageDir},
-		Reads:   at.reads,
 		Binds:   at.binds,
+		Reads:   at.reads,
+		Writes:  at.writes,
 		Network: at.network,
 		CapAdd:  at.capAdd,
 		Input:   append(options, '\n'),

@@ -18,6 +18,7 @@ var results = []struct {
 	{"up", upResult{}},
 	{"down, restart", stackResult{}},
 	{"status", statusResult{}},
+	{"doctor", doctorResult{}},
 	{"smoke", smokeResult{}},
 	{"config", config.Config{}},
 	{"config validate", validateResult{}},
@@ -30,7 +31,8 @@ var results = []struct {
 	{"user check", checkResult{}},
 	{"cert issue, cert renew, cert import", certResult{}},
 	{"cert status", certStatusResult{}},
-	{"gc", gcResult{}},
+	{"gc, repo rm, tag rm", gcResult{}},
+	{"fsck", fsckResult{}},
 	{"backup create", createResult{}},
 	{"backup ls", snapshotList{}},
 	{"backup verify", verifyResult{}},
@@ -42,7 +44,10 @@ var results = []struct {
 	{"gc undo", undoResult{}},
 	{"gc purge", purgeResult{}},
 	{"ci github, ci gitlab, ci generic", ciResult{}},
+	{"repo ls", repoList{}},
+	{"tag ls", tagList{}},
 	{"schedule install, schedule show, schedule remove", scheduleResult{}},
+	{"audit", auditResult{}},
 	{"version", versionInfo{}},
 }
 

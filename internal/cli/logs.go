@@ -85,7 +85,7 @@ func (a *App) runLogs(ctx context.Context, o logsOptions, services []string) err
 	var out io.Writer = a.Out
 	if o.access {
 		services = []string{compose.ServiceNginx}
-		out = &accessWriter{out: a.Out, raw: a.ui.JSON}
+		out = accessWriter(a.Out, a.ui.JSON)
 	}
 	args := []string{"logs", "--no-color", "--tail", o.tail}
 	if a.ui.JSON || o.access {

@@ -1,9 +1,11 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strings"
 	"time"
@@ -93,6 +95,11 @@ func (r *renewer) obtain(ctx context.Context) error {
 // anything: a disk that cannot be written, a configuration that Nginx refuses,
 // nobody to answer the CA.
 func (r *renewer) ready(ctx context.Context, issuer *acme.Issuer) error {
+	if issuer.Webroot != nil {
+		if err := r.d.answers80(); err != nil {
+			return err
+		}
+	}
 	if err := r.d.certs().Probe(r.d.cfg.Domain); err != nil {
 		return err
 	}
@@ -136,8 +143,8 @@ func (r *renewer) failed(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return err // begun and not ended, as is written down already
 	}
-	if ok && e.Kind == acme.Terms {
-		r.state.Attempt = nil // nobody was asked for anything
+	if ok && e.TermsAt != "" {
+		r.state.Attempt = nil // nothing was asked for
 	} else {
 		r.state.Fail(r.app.Now(), kind, err.Error(), retryAt)
 	}
@@ -197,6 +204,9 @@ func (r *renewer) renewOther(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if r.opts.force {
+		r.app.ui.Step("--force is for tls.mode letsencrypt: nothing is issued here before it is due")
+	}
 	if r.app.dryRun {
 		if plan == "" {
 			r.say("would do nothing")
@@ -236,6 +246,37 @@ func (r *renewer) renewOther(ctx context.Context) error {
 func hostOf(address string) string {
 	host, _, _ := strings.Cut(strings.TrimPrefix(address, "https://"), "/")
 	return host
+}
+
+// serves80 is in nginx.conf when port 80 is answered.
+const serves80 = "location ^~ " + acme.ChallengePath
+
+// renderedFor makes sure that the configuration which Nginx has, or will have,
+// looks for the certificate where it is put: another domain is another directory.
+func (d *deployment) renderedFor(domain string) error {
+	conf, err := os.ReadFile(d.Path(compose.NginxConf))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // up writes it
+	}
+	if err != nil {
+		return err
+	}
+	if !bytes.Contains(conf, []byte("/live/"+domain+"/fullchain.pem")) {
+		return advice.With(fmt.Errorf("%s serves another name than %s, the domain of regctl.yaml", d.Path(compose.NginxConf), domain), "regctl up%s", dirFlag(d.Dir))
+	}
+	return nil
+}
+
+// answers80 makes sure that a CA which asks on port 80 can be answered.
+func (d *deployment) answers80() error {
+	conf, err := os.ReadFile(d.Path(compose.NginxConf))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if !bytes.Contains(conf, []byte(serves80)) {
+		return advice.With(fmt.Errorf("nginx does not answer on port 80 yet, where the CA asks (acme.challenge %s)", config.HTTP01), "regctl up%s", dirFlag(d.Dir))
+	}
+	return nil
 }
 
 // stampOnDisk is the stamp of the configuration that Nginx would load now, which

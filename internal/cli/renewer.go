@@ -68,7 +68,7 @@ func (r *renewer) print() error {
 		r.res.Serial = r.leaf.Serial
 	}
 	if !r.decision.Next.IsZero() {
-		r.res.Next = r.decision.Next.UTC().Format(time.RFC3339)
+		r.res.Next = &r.decision.Next
 	}
 	if r.app.ui.Quiet && !r.app.ui.JSON {
 		return nil
@@ -102,18 +102,40 @@ func (r *renewer) readLive() error {
 }
 
 // recover goes back to the pair that was issued last when a stopgap or nothing
-// lies in its place: it need not be issued again.
+// lies in its place: it need not be issued again. Where the live pair is damaged
+// any one before it that is good still comes before a stopgap.
 func (r *renewer) recover() error {
-	if r.leaf != nil && !r.stopgap || r.state.Issued == nil {
+	if r.leaf != nil && !r.stopgap {
 		return nil
 	}
 	store, domain := r.d.certs(), r.d.cfg.Domain
-	label, err := store.Find(domain, r.state.Issued.Fingerprint)
+	if r.state.Issued != nil {
+		label, err := store.Find(domain, r.state.Issued.Fingerprint)
+		if err != nil {
+			return err
+		}
+		if label != "" {
+			r.app.ui.Step("going back to the certificate that was issued last")
+			return r.goTo(label)
+		}
+	}
+	if r.leaf != nil {
+		return nil
+	}
+	label, err := store.Last(domain, func(p certs.Pair) bool {
+		report := p.Check(r.d.cfg.Names(), r.app.Now())
+		local, err := r.d.localCA().Signed(p)
+		return report.Err() == nil && !report.Leaf.SelfSigned && err == nil && !local
+	})
 	if err != nil || label == "" {
 		return err
 	}
-	r.app.ui.Step("going back to the certificate that was issued last")
-	if err := store.GoTo(domain, label); err != nil {
+	r.app.ui.Warn("the certificate on disk is damaged or gone: going back to one before it")
+	return r.goTo(label)
+}
+
+func (r *renewer) goTo(label string) error {
+	if err := r.d.certs().GoTo(r.d.cfg.Domain, label); err != nil {
 		return err
 	}
 	return r.readLive()
@@ -145,6 +167,11 @@ func (r *renewer) look(ctx context.Context) error {
 		if id, err := acme.CertID(r.pair); err == nil && r.state.Asks(id, now) {
 			if err := r.askWindow(ctx, id, now); err != nil {
 				return err
+			}
+			if !r.app.dryRun { // what was drawn holds, whatever becomes of this run
+				if err := r.save(); err != nil {
+					return err
+				}
 			}
 		}
 	}

@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 
 	"github.com/regctl/regctl/pkg/backup"
-	"github.com/regctl/regctl/pkg/users"
+	"github.com/regctl/regctl/pkg/pattern"
 )
 
 // restoreRequest is what the jobs of a restore are told.
@@ -40,7 +40,7 @@ func restoreStageJob(ctx context.Context, root string, options json.RawMessage, 
 	if len(req.Repositories) > 0 {
 		o.Match = func(name string) bool {
 			for _, p := range req.Repositories {
-				if users.Matches(p, name) {
+				if pattern.Matches(p, name) {
 					return true
 				}
 			}

@@ -27,8 +27,8 @@ Begin with:
 		DisableSuggestions:         true,
 		SuggestionsMinimumDistance: 2,
 		Version:                    version().Version,
-		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
-			a.started = true
+		PersistentPreRunE: func(cmd *cobra.Command, args []string) error {
+			a.started, a.running, a.args = true, cmd, args
 			return nil
 		},
 	}
@@ -62,12 +62,12 @@ Begin with:
 		}
 	}
 	add(setup, newInitCommand(a), newUpCommand(a), newDownCommand(a), newRestartCommand(a),
-		newStatusCommand(a), newLogsCommand(a), newSmokeCommand(a),
+		newStatusCommand(a), newDoctorCommand(a), newLogsCommand(a), newSmokeCommand(a),
 		newConfigCommand(a), newDiffCommand(a), newRenderCommand(a))
 	add(users, newUserCommand(a))
 	add(certificates, newCertCommand(a))
-	add(store, newGCCommand(a), newBackupCommand(a), newRestoreCommand(a))
-	add(around, newScheduleCommand(a), newCICommand(a), newVersionCommand(a))
+	add(store, newGCCommand(a), newBackupCommand(a), newRestoreCommand(a), newFsckCommand(a), newRepoCommand(a), newTagCommand(a))
+	add(around, newAuditCommand(a), newScheduleCommand(a), newCICommand(a), newVersionCommand(a))
 	root.AddCommand(newInsideCommand(a))
 	root.SetHelpCommandGroupID(around.ID)
 	root.SetCompletionCommandGroupID(around.ID)

@@ -5,6 +5,9 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+
+	"github.com/regctl/regctl/pkg/config"
+	"github.com/regctl/regctl/pkg/cron"
 )
 
 func newScheduleInstallCommand(a *App) *cobra.Command {
@@ -74,6 +77,10 @@ func (a *App) runScheduleInstall(ctx context.Context, f schedulerFlags, force bo
 	changed := r.Changed
 	r = newScheduleResult("install", s, &place{name: to.name, State: after}, true)
 	r.Changed, r.Problems = changed, append(r.Problems, after.Problems...)
+	if c := d.cfg; c.TLS.Mode == config.ModeLetsEncrypt && c.ACME.Challenge == config.DNS01 && c.ACME.DNS.Credentials == "" && c.Schedule.Cert != cron.Off {
+		r.Problems = append(r.Problems, fmt.Sprintf("acme.dns.credentials names no file, and %s has nothing of this environment: no certificate would be renewed; "+
+			"write the variables of %s into a file of mode 0600 and name it there", to.name, c.ACME.DNS.Provider))
+	}
 	for _, p := range others {
 		if !p.Installed {
 			continue

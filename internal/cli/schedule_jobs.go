@@ -31,6 +31,15 @@ var scheduled = []struct {
 }{
 	{"cert", "Renew the certificate of the registry", []string{"cert", "renew", "--quiet"},
 		func(s config.Schedule) string { return s.Cert }, false, time.Hour},
+	{"gc", "Free what nothing in the registry needs", []string{"gc", "--quiet"},
+		func(s config.Schedule) string { return s.GC }, true, 12 * time.Hour},
+	{"purge", "Empty the trash of the registry's garbage collections", []string{"gc", "purge", "--yes", "--quiet"},
+		func(s config.Schedule) string {
+			if s.GC == cron.Off {
+				return cron.Off
+			}
+			return s.Purge
+		}, true, 12 * time.Hour},
 }
 
 // spread is by how much systemd puts each run off at random.

@@ -190,3 +190,22 @@ func TestLasting(t *testing.T) {
 		}
 	}
 }
+
+// Each job is a command line that regctl takes, and asks nobody anything.
+func TestEveryJobIsACommand(t *testing.T) {
+	for _, j := range scheduled {
+		app, _, _ := inProcess()
+		root := NewRoot(app)
+		cmd, rest, err := root.Find(j.args)
+		if err != nil || !cmd.Runnable() || cmd == root {
+			t.Errorf("%s: %v is no command: %v", j.name, j.args, err)
+			continue
+		}
+		if err := cmd.ParseFlags(rest); err != nil {
+			t.Errorf("%s: %v", j.name, err)
+		}
+		if left := cmd.Flags().Args(); len(left) > 0 {
+			t.Errorf("%s: %v has arguments left: %v", j.name, j.args, left)
+		}
+	}
+}

@@ -20,6 +20,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/regctl/regctl/pkg/lock"
+	"github.com/regctl/regctl/pkg/storage"
+	"github.com/regctl/regctl/pkg/storage/storagetest"
 )
 
 // TestScripts runs testdata/script: what each command prints, changes and ends
@@ -53,6 +55,7 @@ func TestScripts(t *testing.T) {
 			"secret":    scriptSecret,
 			"pick":      scriptPick,
 			"listed":    scriptListed,
+			"storage":   scriptStorage,
 		},
 	})
 }
@@ -119,7 +122,8 @@ func scriptUnchanged(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // listTree lists what is below dir: modes, link targets, sums of contents. What
-// locks hold is left out: it names the last process that took them.
+// locks hold is left out: it names the last process that took them. So is the audit,
+// which grows with each command.
 func listTree(dir string) (string, error) {
 	var b bytes.Buffer
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
@@ -131,7 +135,7 @@ func listTree(dir string) (string, error) {
 			return err
 		}
 		name, err := filepath.Rel(dir, path)
-		if err != nil {
+		if err != nil || filepath.Base(path) == filepath.Base(auditFile) {
 			return err
 		}
 		fmt.Fprintf(&b, "%v %s", fi.Mode(), name)
@@ -169,6 +173,27 @@ func scriptMode(ts *testscript.TestScript, neg bool, args []string) {
 			ts.Fatalf("%s is %v, want %03o", name, fi.Mode(), want)
 		}
 	}
+}
+
+// storage DIR: a registry's storage directory with the repositories team/app (v1
+// and v2, an index, with a signature), team/app/tools and damaged.
+func scriptStorage(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: storage DIR")
+	}
+	tree := storagetest.New(ts.MkAbs(args[0]))
+	image := func(repository, arch, layer string) storage.Digest {
+		return tree.Image(repository, `{"os":"linux","architecture":"`+arch+`","created":"2026-01-02T00:00:00Z"}`, "shared", layer)
+	}
+	v1 := image("team/app", "amd64", "layer 1")
+	tree.Tag("team/app", "v1", v1)
+	tree.Tag("team/app", "latest", v1)
+	v2 := tree.Index("team/app", image("team/app", "amd64", "layer 2"), image("team/app", "arm64", "layer 3"))
+	tree.Tag("team/app", "v2", v2)
+	tree.Tag("team/app", "sha256-"+v2.Hex()+".sig", tree.Image("team/app", "{}", "signature"))
+	tree.Tag("team/app/tools", "v1", image("team/app/tools", "amd64", "tools"))
+	tree.Tag("damaged", "v1", image("damaged", "amd64", "x"))
+	tree.File(storage.TagLinkPath("damaged", "v1"), "")
 }
 
 // hold LOCK: this process holds the lock from now on, as `regctl gc` would.

@@ -99,11 +99,9 @@ func (a *App) runSmoke(ctx context.Context, o smokeOptions) error {
 	if a.dryRun {
 		return a.ui.Result(res)
 	}
-	t := smoke.Target{Host: d.cfg.Host(), DialAddr: d.dialAddr(), Size: o.size << 20}
-	if d.cfg.TLS.Mode == config.ModeSelfSigned {
-		if t.Roots, err = certs.Roots(d.localCA().CertPath()); err != nil {
-			return err
-		}
+	t, err := d.smokeTarget(o.size << 20)
+	if err != nil {
+		return err
 	}
 	var done func() error
 	if t.Username, t.Password, done, err = a.smokeLogin(ctx, d, o); err != nil {
@@ -127,6 +125,16 @@ func (a *App) runSmoke(ctx context.Context, o smokeOptions) error {
 		return &smokeError{err: err, steps: found.Steps}
 	}
 	return nil
+}
+
+// smokeTarget is this deployment's front door, with a size in bytes of what is to be
+// pushed, and nobody to log in as.
+func (d *deployment) smokeTarget(size int64) (t smoke.Target, err error) {
+	t = smoke.Target{Host: d.cfg.Host(), DialAddr: d.dialAddr(), Size: size}
+	if d.cfg.TLS.Mode == config.ModeSelfSigned {
+		t.Roots, err = certs.Roots(d.localCA().CertPath())
+	}
+	return t, err
 }
 
 func toStep(s smoke.Step) smokeStep {

@@ -107,6 +107,9 @@ func (s *start) writeFiles(ctx context.Context) error {
 	return nil
 }
 
+// stageDir is where rendered files are checked.
+const stageDir = compose.StateDir + "/stage"
+
 // nginxCapabilities are those of the service in docker-compose.yml: `nginx -t`
 // binds its ports and makes its directories too.
 var nginxCapabilities = []string{"CHOWN", "SETGID", "SETUID", "NET_BIND_SERVICE"}
@@ -114,7 +117,7 @@ var nginxCapabilities = []string{"CHOWN", "SETGID", "SETUID", "NET_BIND_SERVICE"
 // checkRendered stages rendered files and has them checked: the Compose file by
 // compose-go, Nginx's configuration by `nginx -t` in the stack's own image.
 func checkRendered(ctx context.Context, e *engine.Client, d *deployment, files []compose.File) (err error) {
-	stage := d.Path(compose.StateDir + "/stage")
+	stage := d.Path(stageDir)
 	// Left behind by a kill; the lock is held.
 	if err := os.RemoveAll(stage); err != nil {
 		return err

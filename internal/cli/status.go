@@ -1,34 +1,78 @@
 package cli
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/regctl/regctl/internal/ui"
-	"github.com/regctl/regctl/pkg/certs"
-	"github.com/regctl/regctl/pkg/compose"
-	"github.com/regctl/regctl/pkg/config"
-	"github.com/regctl/regctl/pkg/engine"
 )
 
+type statusOptions struct {
+	watch      bool
+	interval   time.Duration
+	prometheus bool
+	file       string // for it; empty: standard output
+}
+
 func newStatusCommand(a *App) *cobra.Command {
-	return &cobra.Command{
-		Use:   "status",
+	var o statusOptions
+	c := &cobra.Command{
+		Use:   "status [FILE]",
 		Short: "Show services, certificate, users and storage on one screen",
 		Long: `Show services, certificate, users and storage on one screen.
 
+It takes no longer than about a second. Repositories, tags and bytes are counted
+if that can be done meanwhile; in a large registry they are those of the last
+collection, and it says how old they are.
+
 Exit status 3 when a service is not well, the registry does not answer, or the
-certificate served is not the one on disk or about to expire.`,
-		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.runStatus(cmd.Context()) },
+certificate served is not the one on disk or about to expire.
+
+With --prometheus the same is written for node_exporter's textfile collector, to
+FILE at one blow, or without one to standard output. It is then no failure if
+something is not well: the file says so. With --watch and --json each line is a
+document.`,
+		Example: `  regctl status
+  regctl status --prometheus /var/lib/node_exporter/textfile/regctl.prom`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case len(args) > 0 && !o.prometheus:
+				return noArgs(cmd, args)
+			case len(args) > 1:
+				return usagef("%s takes one FILE, got %d arguments", cmd.CommandPath(), len(args))
+			case len(args) == 1 && !strings.HasSuffix(args[0], ".prom"):
+				return usagef("%s: node_exporter reads no file whose name does not end in .prom", args[0])
+			case o.watch && o.prometheus:
+				return usagef("--watch and --prometheus do not go together: have cron or a timer write the file")
+			case o.prometheus && a.ui.JSON:
+				return usagef("--prometheus is a format of its own: no --json with it")
+			case o.interval < time.Second:
+				return usagef("--interval is a second at least")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				o.file = args[0]
+			}
+			switch {
+			case o.prometheus:
+				return a.runStatusMetrics(cmd.Context(), o.file)
+			case o.watch:
+				return a.runStatusWatch(cmd.Context(), o.interval)
+			}
+			return a.runStatus(cmd.Context())
+		},
 	}
+	f := c.Flags()
+	f.BoolVar(&o.watch, "watch", false, "go on showing it until interrupted")
+	f.DurationVar(&o.interval, "interval", 5*time.Second, "of --watch")
+	f.BoolVar(&o.prometheus, "prometheus", false, "write it as Prometheus reads it")
+	return c
 }
 
 // statusResult is the state of a deployment. What could not be found out is
@@ -42,7 +86,7 @@ type statusResult struct {
 	Services    []serviceStatus   `json:"services" doc:"registry and nginx"`
 	Certificate certificateStatus `json:"certificate" doc:"of the front door"`
 	Users       int               `json:"users" doc:"how many may log in"`
-	Storage     *storageStatus    `json:"storage" doc:"null when it could not be counted in a few seconds"`
+	Storage     *storageStatus    `json:"storage" doc:"of the images; null when nothing of it is known"`
 	LastGC      *time.Time        `json:"last_gc" doc:"time, null: never"`
 	LastBackup  *time.Time        `json:"last_backup" doc:"time, null: never"`
 	Problems    []string          `json:"problems" doc:"what needs a person; not empty: exit status 3"`
@@ -74,13 +118,17 @@ type certificateInfo struct {
 	Fingerprint string    `json:"fingerprint" doc:"SHA-256, hexadecimal"`
 }
 
-// storageStatus is what lies on the data volume; sizes in bytes.
+// storageStatus is what lies on the data volume; sizes in bytes. What is not known
+// is null.
 type storageStatus struct {
-	Repositories int   `json:"repositories" doc:"count"`
-	Tags         int   `json:"tags" doc:"count"`
-	Bytes        int64 `json:"bytes" doc:"used by the registry on its volume"`
-	DiskFree     int64 `json:"disk_free" doc:"bytes"`
-	DiskTotal    int64 `json:"disk_total" doc:"bytes"`
+	Repositories *int       `json:"repositories" doc:"count; null: not known"`
+	Tags         *int       `json:"tags" doc:"count; null: not known"`
+	Bytes        *int64     `json:"bytes" doc:"used by the registry on its volume; null: not known"`
+	Counted      *time.Time `json:"counted" doc:"when these were counted: now, or at the last collection; null: not known"`
+	DiskFree     int64      `json:"disk_free" doc:"bytes"`
+	DiskTotal    int64      `json:"disk_total" doc:"bytes"`
+
+	live bool // counted now
 }
 
 func (r statusResult) Text(w io.Writer) {
@@ -112,215 +160,22 @@ func (r statusResult) Text(w io.Writer) {
 	}
 	rows = append(rows, []string{"users", fmt.Sprint(r.Users)})
 	if s := r.Storage; s != nil {
-		rows = append(rows,
-			[]string{"images", fmt.Sprintf("%d repositories, %d tags", s.Repositories, s.Tags), ui.Bytes(s.Bytes)},
-			[]string{"disk", ui.Bytes(s.DiskFree) + " free", "of " + ui.Bytes(s.DiskTotal)})
+		if s.Counted != nil {
+			size := ui.Bytes(*s.Bytes)
+			if !s.live {
+				size += ", counted " + s.Counted.Local().Format("2006-01-02 15:04")
+			}
+			rows = append(rows, []string{"images", fmt.Sprintf("%d repositories, %d tags", *s.Repositories, *s.Tags), size})
+		}
+		rows = append(rows, []string{"disk", ui.Bytes(s.DiskFree) + " free", "of " + ui.Bytes(s.DiskTotal)})
+	}
+	if r.LastGC != nil {
+		rows = append(rows, []string{"last gc", r.LastGC.Local().Format("2006-01-02 15:04")})
+	} else {
+		rows = append(rows, []string{"last gc", "never"})
 	}
 	ui.Table(w, rows)
 	for _, p := range r.Problems {
 		fmt.Fprintf(w, "! %s\n", p)
 	}
-}
-
-// soon is how many days before its end a certificate needs a person.
-const soon = 14
-
-func (a *App) runStatus(ctx context.Context) error {
-	d, err := a.open()
-	if err != nil {
-		return err
-	}
-	r := &statusResult{Dir: d.Dir, Project: d.cfg.Project, URL: d.cfg.URL(), State: "unknown",
-		Services: []serviceStatus{}, Problems: []string{}}
-	list, _, err := d.users().List()
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		r.problem("%s is missing; regctl up begins one", compose.UserFile)
-	case err != nil:
-		return err
-	case len(list) == 0:
-		r.problem("there is no user; regctl user add NAME")
-	}
-	r.Users = len(list)
-	engineErr := a.services(ctx, d, r)
-	a.certificate(ctx, d, r)
-	r.conclude()
-	if err := a.ui.Result(r); err != nil {
-		return err
-	}
-	switch {
-	case engineErr != nil:
-		return engineErr
-	case len(r.Problems) > 0:
-		return errProblems
-	}
-	return nil
-}
-
-func (r *statusResult) problem(format string, args ...any) {
-	r.Problems = append(r.Problems, fmt.Sprintf(format, args...))
-}
-
-// services asks the engine. Without one the rest of the screen is still worth
-// having.
-func (a *App) services(ctx context.Context, d *deployment, r *statusResult) error {
-	e, err := a.Connect(ctx)
-	if err != nil {
-		return err
-	}
-	defer e.Close()
-	containers, err := e.Containers(ctx, d.cfg.Project)
-	if err != nil {
-		return err
-	}
-	if err := d.owns(containers); err != nil {
-		r.problem("%v", err)
-		containers = nil // not this deployment's
-	}
-	for _, name := range serviceOrder {
-		c, ok := find(containers, name)
-		if !ok {
-			r.Services = append(r.Services, serviceStatus{Name: name, State: "absent"})
-			continue
-		}
-		if c, err = e.Inspect(ctx, c); err != nil {
-			return err
-		}
-		s := serviceStatus{Name: name, State: c.State, Health: c.Health, Image: c.Image, Restarts: c.Restarts}
-		if !c.Started.IsZero() {
-			s.Started = &c.Started
-		}
-		r.Services = append(r.Services, s)
-		if c.Running() && name == compose.ServiceRegistry {
-			if r.Storage, err = measure(ctx, e, c.ID); err != nil {
-				a.ui.Detail("storage: %v", err)
-			}
-		}
-	}
-	return nil
-}
-
-// certificate compares the pair on disk with the one that is served, and tells
-// on the way whether the registry answers.
-func (a *App) certificate(ctx context.Context, d *deployment, r *statusResult) {
-	r.Certificate.Mode = d.cfg.TLS.Mode
-	_, disk, err := d.certs().Live(d.cfg.Domain)
-	if err != nil {
-		r.problem("certificate: %v", err)
-	} else {
-		r.Certificate.OnDisk = a.certificateInfo(disk)
-		if d.cfg.TLS.Mode == config.ModeLetsEncrypt {
-			var more []string
-			r.Certificate.NextRenewal, more = a.renewalProblems(d)
-			r.Problems = append(r.Problems, more...)
-		} else if days := disk.DaysLeft(a.Now()); days < soon {
-			r.problem("the certificate ends in %d days", days)
-		}
-	}
-	served, err := certs.Served(ctx, d.dialAddr(), d.cfg.Domain)
-	if err != nil {
-		return // conclude says what that means
-	}
-	r.Certificate.Served = a.certificateInfo(served)
-	r.Certificate.Same = disk.Fingerprint == served.Fingerprint
-	if r.Certificate.OnDisk != nil && !r.Certificate.Same {
-		r.problem("the certificate served is not the one on disk; regctl up%s loads it", dirFlag(d.Dir))
-	}
-	door, err := d.door()
-	if err == nil {
-		door.AnyCertificate = true
-		_, err = door.Knock(ctx)
-	}
-	if r.Answers = err == nil; !r.Answers {
-		r.problem("%s: %v", d.cfg.URL(), err)
-	}
-}
-
-func (a *App) certificateInfo(l certs.Leaf) *certificateInfo {
-	return &certificateInfo{Names: l.Names, Issuer: l.Issuer, NotAfter: l.NotAfter, DaysLeft: l.DaysLeft(a.Now()),
-		Serial: l.Serial, Fingerprint: l.Fingerprint}
-}
-
-// conclude sums the services up to one word.
-func (r *statusResult) conclude() {
-	absent, well := 0, 0
-	for _, s := range r.Services {
-		switch {
-		case s.State == "absent":
-			absent++
-		case s.State == "running" && s.Health != "unhealthy":
-			well++
-		default:
-			r.problem("%s is %s", s.Name, strings.TrimSuffix(s.State+", "+s.Health, ", "))
-		}
-	}
-	switch {
-	case len(r.Services) == 0:
-		r.problem("the services could not be looked at")
-	case absent == len(r.Services):
-		r.State = "down"
-		r.problem("the stack is down; regctl up starts it")
-	case well == len(r.Services) && r.Answers:
-		r.State = "up"
-	default:
-		r.State = "degraded"
-		if absent > 0 {
-			r.problem("a service has no container; regctl up starts it")
-		}
-	}
-	if well == len(r.Services) && well > 0 && r.Certificate.Served == nil {
-		r.problem("nothing answers with TLS on the published port")
-	}
-}
-
-// measureTimeout keeps status a matter of a second, however large the registry.
-const measureTimeout = 3 * time.Second
-
-// measureScript counts what lies on the volume with what both registry images
-// have. A link named current/link under _manifests/tags is a tag; a directory
-// _manifests a repository.
-const measureScript = `cd /var/lib/registry || exit 1
-df -Pk . | awk 'NR==2 {print "disk", $2, $4}'
-[ -d docker/registry/v2 ] || { echo "repositories 0"; echo "tags 0"; echo "kib 0"; exit 0; }
-cd docker/registry/v2
-echo "kib $(du -sk . | cut -f1)"
-[ -d repositories ] || { echo "repositories 0"; echo "tags 0"; exit 0; }
-echo "repositories $(find repositories -type d -name _manifests | wc -l)"
-echo "tags $(find repositories -type f -path '*/_manifests/tags/*/current/link' | wc -l)"
-`
-
-func measure(ctx context.Context, e *engine.Client, id string) (*storageStatus, error) {
-	ctx, cancel := context.WithTimeout(ctx, measureTimeout)
-	defer cancel()
-	code, out, err := e.Exec(ctx, id, "timeout", "3", "sh", "-c", measureScript)
-	if err != nil {
-		return nil, err
-	}
-	if code != 0 {
-		return nil, fmt.Errorf("counting on the volume ended with status %d", code)
-	}
-	var s storageStatus
-	seen := 0
-	for line := range strings.Lines(out) {
-		var name string
-		var x, y int64
-		fmt.Sscan(line, &name, &x, &y)
-		seen++
-		switch name {
-		case "disk":
-			s.DiskTotal, s.DiskFree = x<<10, y<<10
-		case "kib":
-			s.Bytes = x << 10
-		case "repositories":
-			s.Repositories = int(x)
-		case "tags":
-			s.Tags = int(x)
-		default:
-			seen--
-		}
-	}
-	if seen != 4 {
-		return nil, fmt.Errorf("counting on the volume gave %q", out)
-	}
-	return &s, nil
 }

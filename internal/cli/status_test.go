@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/regctl/regctl/pkg/advice"
 	"github.com/regctl/regctl/pkg/compose"
@@ -94,5 +95,56 @@ func TestInterruptedWhileWaiting(t *testing.T) {
 	}
 	if out := mustRun(t, "user", "ls", "-C", dir); strings.Contains(out, "bob") {
 		t.Errorf("the user was added:\n%s", out)
+	}
+}
+
+// What was counted in time, and what was not.
+func TestMeasured(t *testing.T) {
+	now := time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
+	s, err := measured("disk 1000 400\nrepositories 3\ntags 7\nkib 90\n", now)
+	if err != nil || !s.live || *s.Repositories != 3 || *s.Tags != 7 || *s.Bytes != 90<<10 || s.DiskFree != 400<<10 || s.DiskTotal != 1000<<10 || !s.Counted.Equal(now) {
+		t.Errorf("%+v %v", s, err)
+	}
+	for _, cut := range []string{"disk 1000 400\n", "disk 1000 400\nrepositories 3\ntags 7\nkib ", "disk 1000 400\nrepositories 3\nTerminated\n"} {
+		if s, err := measured(cut, now); err != nil || s.live || s.Counted != nil || s.DiskFree != 400<<10 {
+			t.Errorf("%q: %+v %v", cut, s, err)
+		}
+	}
+	if _, err := measured("sh: cd: no such directory\n", now); err == nil {
+		t.Error("nothing was counted, and that is no error")
+	}
+}
+
+// The format is that of Prometheus, golden.
+func TestMetrics(t *testing.T) {
+	at := time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
+	three, size := 3, int64(1)<<40
+	r := &statusResult{Project: `a"b\c`, Answers: true, Users: 2, LastGC: &at, Problems: []string{"x"},
+		Services:    []serviceStatus{{Name: "registry", State: "running", Health: "healthy", Restarts: 4}, {Name: "nginx", State: "absent"}},
+		Certificate: certificateStatus{OnDisk: &certificateInfo{NotAfter: at}},
+		Storage:     &storageStatus{Repositories: &three, Tags: &three, Bytes: &size, Counted: &at, DiskFree: 1, DiskTotal: 2}}
+	var b strings.Builder
+	r.metrics(&b, at)
+	for _, line := range []string{
+		"# TYPE regctl_up gauge", `regctl_up{project="a\"b\\c"} 1`,
+		`regctl_service_running{project="a\"b\\c",service="registry"} 1`, `regctl_service_running{project="a\"b\\c",service="nginx"} 0`,
+		"# TYPE regctl_service_restarts_total counter", `regctl_service_restarts_total{project="a\"b\\c",service="registry"} 4`,
+		`regctl_certificate_not_after_seconds{project="a\"b\\c",where="disk"} 1780272000`,
+		`regctl_images_bytes{project="a\"b\\c"} 1099511627776`, `regctl_last_gc_seconds{project="a\"b\\c"} 1780272000`,
+		`regctl_problems{project="a\"b\\c"} 1`,
+	} {
+		if strings.Count(b.String(), line+"\n")+strings.Count(b.String(), line) < 2 {
+			t.Errorf("%q is not once in\n%s", line, b.String())
+		}
+	}
+	seen := map[string]bool{}
+	for line := range strings.Lines(b.String()) {
+		if strings.HasPrefix(line, "# TYPE") && seen[line] {
+			t.Errorf("twice: %s", line)
+		}
+		seen[line] = true
+	}
+	if strings.Contains(b.String(), `where="served"`) || strings.Contains(b.String(), "next_renewal") {
+		t.Errorf("what is not known is in it:\n%s", b.String())
 	}
 }

@@ -18,13 +18,12 @@ func termsOf(cfg *config.Config) string {
 
 // askTerms asks a person at a terminal to agree to the terms of service. --yes
 // does not answer this: it is not a question of what regctl may do.
-func (a *App) askTerms(cfg *config.Config) error {
+func (a *App) askTerms(cfg *config.Config) {
 	if cfg.TLS.Mode != config.ModeLetsEncrypt || cfg.ACME.AgreeTOS || a.dryRun || !ui.IsTerminal(a.In) {
-		return nil
+		return
 	}
 	// No answer is no agreement; up asks for it again.
 	cfg.ACME.AgreeTOS = a.ui.Confirm(a.In, fmt.Sprintf("A certificate needs your agreement to %s\nDo you agree?", termsOf(cfg)))
-	return nil
 }
 
 // termsText tells what is left to do about the terms, "" for nothing.

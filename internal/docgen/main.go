@@ -1,5 +1,5 @@
 // Command docgen writes the documents that are generated from the code: the
-// reference of the command line and of its JSON, man pages, the example of regctl.yaml and its
+// reference of the command line and of its JSON, man pages, the findings of doctor, the example of regctl.yaml and its
 // JSON schema. CI compares them with what is committed.
 package main
 
@@ -16,6 +16,7 @@ import (
 
 	"github.com/regctl/regctl/internal/cli"
 	"github.com/regctl/regctl/pkg/config"
+	"github.com/regctl/regctl/pkg/doctor"
 )
 
 func main() {
@@ -50,6 +51,9 @@ func generate(dir string) error {
 		return err
 	}
 	if err := os.WriteFile(filepath.Join(dir, "json.md"), []byte(cli.JSONReference()), 0o644); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(dir, "doctor.md"), []byte(doctor.Markdown()), 0o644); err != nil {
 		return err
 	}
 	if err := os.WriteFile(filepath.Join(dir, "regctl.example.yaml"), config.Example(), 0o644); err != nil {

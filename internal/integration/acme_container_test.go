@@ -25,6 +25,7 @@ import (
 // TestACMEInANetwork has Pebble in a container of the stack's own network: it
 // finds Nginx by the Engine's DNS, at port 80 as a CA would.
 func TestACMEInANetwork(t *testing.T) {
+	t.Parallel()
 	d := planned(t, options{domain: acmeDomain, httpPort: true})
 	port, management := freePort(t), freePort(t)
 	dir := t.TempDir()

@@ -17,6 +17,7 @@ import (
 
 // TestACME is the life of a certificate on a stack that goes well.
 func TestACME(t *testing.T) {
+	t.Parallel()
 	a := acmePlanned(t, options{}, pebble.Options{})
 	a.must(t, "up")
 	a.http = a.client(t)
@@ -54,7 +55,7 @@ func TestACME(t *testing.T) {
 	t.Run("status", func(t *testing.T) {
 		var s certStatus
 		a.must(t, "cert", "status", "--json").json(t, &s)
-		if len(s.Names) != 1 || s.Names[0] != a.domain || s.KeyType != "EC P-256" || s.Serial != fmt.Sprintf("%x", first.SerialNumber) {
+		if len(s.Names) != 1 || s.Names[0] != a.domain || s.KeyType != "EC P-256" || s.Serial != fmt.Sprintf("%x", first.SerialNumber.Bytes()) {
 			t.Errorf("%+v", s)
 		}
 		if !s.NextRenewal.After(time.Now()) || s.NextRenewal.After(first.NotAfter) {
@@ -84,6 +85,35 @@ func TestACME(t *testing.T) {
 		a.must(t, "cert", "renew", "-q", "--no-jitter")
 		if now := a.fromCA(t); !now.Equal(before) {
 			t.Error("a certificate of some seconds was replaced without --force")
+		}
+	})
+	t.Run("renewal information says now, a tenth of the life later", func(t *testing.T) {
+		before := a.fromCA(t)
+		var state map[string]any
+		if err := json.Unmarshal([]byte(a.read(t, ".regctl/renewal.json")), &state); err != nil {
+			t.Fatal(err)
+		}
+		state["issued"].(map[string]any)["at"] = time.Now().Add(-20 * 24 * time.Hour)
+		delete(state, "window") // the CA is asked again
+		data, err := json.Marshal(state)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.write(t, ".regctl/renewal.json", string(data))
+		var res struct {
+			Reason string
+			Issued bool
+		}
+		a.must(t, "cert", "renew", "--json", "--no-jitter").json(t, &res)
+		if now := a.fromCA(t); now.Equal(before) || res.Reason != "ari" || !res.Issued {
+			t.Errorf("%+v, another certificate: %v", res, !now.Equal(before))
+		}
+		var after struct{ Orders []struct{ Replaces bool } }
+		if err := json.Unmarshal([]byte(a.read(t, ".regctl/renewal.json")), &after); err != nil {
+			t.Fatal(err)
+		}
+		if n := len(after.Orders); n == 0 || !after.Orders[n-1].Replaces {
+			t.Errorf("the order did not say what it replaces: %+v", after)
 		}
 	})
 	t.Run("heals what is not served", func(t *testing.T) {
@@ -130,6 +160,7 @@ func treeOf(t *testing.T, dir string) string {
 
 // TestACMERenewalsLoseNothing renews ten times under load.
 func TestACMERenewalsLoseNothing(t *testing.T) {
+	t.Parallel()
 	a := acmeUp(t, options{}, pebble.Options{})
 	s := a.seedRepository(t, "load/app")
 	p := a.addUser(t, "load", "--pull", "load/**", "--push", "load/**")

@@ -144,6 +144,11 @@ func testRights(t *testing.T, f *front, people map[string]person, seeds map[stri
 		if err == nil {
 			err = f.put(t, q)
 		}
+		reads := q.op.method == http.MethodHead || q.op.method == http.MethodGet
+		if err != nil && f.opts.registry == imageRegistry2 && q.op.form == "manifest" && reads {
+			// 2.x writes a tag's link in place: who reads it just then gets a 500.
+			err = f.put(t, q)
+		}
 		if err != nil {
 			t.Error(err)
 		}

@@ -15,6 +15,7 @@ import (
 
 // TestGC collects, undoes and frees on a stack that is used meanwhile.
 func TestGC(t *testing.T) {
+	t.Parallel()
 	for _, r := range []struct{ name, image string }{{"registry 3", imageRegistry3}, {"registry 2", imageRegistry2}} {
 		t.Run(r.name, func(t *testing.T) { testGC(t, newFront(t, options{registry: r.image})) })
 	}
@@ -112,6 +113,7 @@ func testGC(t *testing.T, f *front) {
 
 // TestGCRefuses will not collect where that would break images.
 func TestGCRefuses(t *testing.T) {
+	t.Parallel()
 	f := newFront(t, options{})
 	f.pushRandom(t, "a:1", 1)
 	t.Run("no deployment, no root", func(t *testing.T) {
@@ -153,6 +155,7 @@ func TestGCRefuses(t *testing.T) {
 
 // TestGCKilled kills regctl, or its container, at any moment of a collection.
 func TestGCKilled(t *testing.T) {
+	t.Parallel()
 	f := newFront(t, options{})
 	f.pushIndex(t, "keep/multi:v1", 2)
 	f.pushRandom(t, "keep/app:v1", 2)

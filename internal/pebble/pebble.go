@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -15,6 +16,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -23,6 +25,7 @@ import (
 	"github.com/letsencrypt/pebble/v2/db"
 	"github.com/letsencrypt/pebble/v2/va"
 	"github.com/letsencrypt/pebble/v2/wfe"
+	"github.com/miekg/dns"
 )
 
 // Options say how the server differs from the usual one.
@@ -47,6 +50,7 @@ type Server struct {
 	Hook   func(*http.Request) int // a status to answer with instead, 0 for none; set before use
 
 	http *httptest.Server
+	dns  []*dns.Server
 	web  *wfe.WebFrontEndImpl
 }
 
@@ -108,32 +112,41 @@ func Start(dir string, o Options) (*Server, error) {
 	return s, os.WriteFile(s.CAFile, block, 0o644)
 }
 
+// muxes keeps servers that are made at the same time from each other's records:
+// challtestsrv puts its own where all of a process would answer from.
+var muxes sync.Mutex
+
 func (s *Server) startDNS(logger *log.Logger) error {
-	// challtestsrv does not tell which port it got.
-	probe, err := net.Listen("tcp", "127.0.0.1:0")
+	stream, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
-	s.DNSAt = probe.Addr().String()
-	probe.Close()
+	s.DNSAt = stream.Addr().String()
+	packets, err := net.ListenPacket("udp", s.DNSAt)
+	if err != nil {
+		return errors.Join(err, stream.Close())
+	}
+	muxes.Lock()
+	defer muxes.Unlock()
+	mux := dns.NewServeMux()
+	dns.DefaultServeMux = mux
 	if s.DNS, err = challtestsrv.New(challtestsrv.Config{Log: logger, DNSAddrs: []string{s.DNSAt}}); err != nil {
 		return err
 	}
 	s.DNS.SetDefaultDNSIPv6("")
-	go s.DNS.Run()
-	for range 100 {
-		if c, err := net.Dial("tcp", s.DNSAt); err == nil {
-			return c.Close()
-		}
-		time.Sleep(20 * time.Millisecond)
+	s.dns = []*dns.Server{{Listener: stream, Handler: mux}, {PacketConn: packets, Handler: mux}}
+	for _, d := range s.dns {
+		go d.ActivateAndServe() // until Close
 	}
-	return fmt.Errorf("the DNS server at %s does not come up", s.DNSAt)
+	return nil
 }
 
 // Close ends the server.
 func (s *Server) Close() {
 	s.http.Close()
-	s.DNS.Shutdown()
+	for _, d := range s.dns {
+		_ = d.Shutdown() // one that has not begun yet ends with the process
+	}
 }
 
 // Root is the PEM certificate of the CA that issues.

@@ -12,7 +12,6 @@ type Progress struct {
 	Now func() time.Time // nil: time.Now
 
 	phase string
-	began time.Time
 	shown time.Time
 	width int
 }
@@ -21,14 +20,8 @@ type Progress struct {
 const progressEvery = 200 * time.Millisecond
 
 // Show tells that a phase has done so many of its total, and so many bytes; a
-// total of 0 is unknown, and so is a size.
-func (p *Progress) Show(phase string, done, total, bytes int64) {
-	p.ShowBytes(phase, done, total, bytes, 0)
-}
-
-// ShowBytes is Show for a phase that knows how many bytes are to come: it tells
-// the rate and the time that is left.
-func (p *Progress) ShowBytes(phase string, done, total, bytes, bytesTotal int64) {
+// total of 0 is unknown, and so is a size. A note, which may be empty, comes last.
+func (p *Progress) Show(phase string, done, total, bytes int64, note string) {
 	if p.UI.Quiet || phase == "" {
 		return
 	}
@@ -38,9 +31,6 @@ func (p *Progress) ShowBytes(phase string, done, total, bytes, bytesTotal int64)
 	}
 	begins := phase != p.phase
 	p.phase = phase
-	if begins {
-		p.began = now()
-	}
 	if !p.live() {
 		if begins {
 			p.UI.Step("%s", phase)
@@ -61,10 +51,8 @@ func (p *Progress) ShowBytes(phase string, done, total, bytes, bytesTotal int64)
 	if bytes > 0 {
 		text += ", " + Bytes(bytes)
 	}
-	if took := now().Sub(p.began).Seconds(); took > 1 && bytes > 0 && bytesTotal > 0 {
-		rate := float64(bytes) / took
-		left := time.Duration(float64(bytesTotal-bytes) / rate * float64(time.Second))
-		text += fmt.Sprintf(" of %s, %s/s, %s left", Bytes(bytesTotal), Bytes(int64(rate)), left.Round(time.Second))
+	if note != "" {
+		text += ", " + note
 	}
 	fmt.Fprintf(p.UI.Err, "\r%-*s", p.width, text)
 	p.width = len(text)

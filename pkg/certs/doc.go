@@ -7,6 +7,7 @@
 // neither Nginx nor Docker. On disk, below the deployment directory:
 //
 //	certs/archive/NAME/N/{fullchain,privkey,cert,chain}.pem   every pair, numbered
+//	certs/archive/NAME/bootstrap/                             one to start with, until there is any
 //	certs/live/NAME -> ../archive/NAME/N                      the one to serve
 //	certs/ca.pem                                              the local CA's certificate, for clients
 //	certs/ca.pem.old                                          the one before, if it was replaced

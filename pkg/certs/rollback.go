@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 
 	"github.com/regctl/regctl/pkg/durable"
@@ -107,6 +108,24 @@ func (s Store) Find(name, fingerprint string) (string, error) {
 			continue // damaged: not one to go to
 		}
 		if m, _ := p.examine(); leafOf(m.leaf()).Fingerprint == fingerprint {
+			return strconv.Itoa(n), nil
+		}
+	}
+	return "", nil
+}
+
+// Last returns the label of the newest archived pair that is whole and that good
+// takes, "" when there is none.
+func (s Store) Last(name string, good func(Pair) bool) (string, error) {
+	if err := checkName(name); err != nil {
+		return "", err
+	}
+	numbers, err := s.numbers(name)
+	if err != nil {
+		return "", err
+	}
+	for _, n := range slices.Backward(numbers) {
+		if p, err := s.pairAt(name, strconv.Itoa(n)); err == nil && good(p) {
 			return strconv.Itoa(n), nil
 		}
 	}

@@ -40,7 +40,7 @@ func derive(c *Config, set map[string]int) []derivation {
 		derived = append(derived, derivation{"tls.mode", "domain"})
 	}
 	if _, ok := set["http_port"]; !ok {
-		c.HTTPPort = DefaultHTTPPort(c.TLS.Mode)
+		c.HTTPPort = DefaultHTTPPort(c.TLS.Mode, c.ACME.Challenge)
 		derived = append(derived, derivation{"http_port", "tls.mode"})
 	}
 	return derived

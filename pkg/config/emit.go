@@ -16,7 +16,7 @@ const exampleHead = `# Every key of regctl.yaml. A key that is written out shows
 // back an equal configuration, provided that c is valid.
 func (c *Config) Marshal() []byte {
 	base := Default()
-	base.TLS.Mode, base.HTTPPort = DefaultTLSMode(c.Domain), DefaultHTTPPort(c.TLS.Mode)
+	base.TLS.Mode, base.HTTPPort = DefaultTLSMode(c.Domain), DefaultHTTPPort(c.TLS.Mode, c.ACME.Challenge)
 	b := builder{comments: true, changed: true}
 	entries := b.structure(reflect.ValueOf(c).Elem(), reflect.ValueOf(base).Elem())
 	return write(marshalHead, entries)

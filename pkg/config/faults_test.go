@@ -54,6 +54,15 @@ var faultCases = []struct {
 	{"tag on a key", head + "!!str bind: ''\n", "", 4, "a key has to be a plain word", true},
 	{"odd key", head + "\"a\\nb\": x\n", `["a\nb"]`, 4, "does not print", false},
 
+	// rules
+	{"a rule that keeps nothing", head + "retention:\n  rules:\n  - repositories: [a]\n    keep_last: 0\n", "retention.rules[0]", 6, "keeps nothing: it needs keep_last", true},
+	{"a rule for nothing", head + "retention: {rules: [{keep_last: 1}]}\n", "retention.rules[0].repositories", 4, "is required", false},
+	{"no repository", head + "retention: {rules: [{repositories: [a/], keep_last: 1}]}\n", "retention.rules[0].repositories[0]", 4, `did you mean "a/**"`, true},
+	{"no tag", head + "retention: {rules: [{repositories: [a], keep_tags: ['a:b']}]}\n", "retention.rules[0].keep_tags[0]", 4, "has ':' in it", false},
+	{"a fault is enough", head + "retention: {rules: [{repositories: [a], keep_last: -1}]}\n", "retention.rules[0].keep_last", 4, "has to be 0 to 1000000", false},
+	{"too many percent", head + "retention: {max_delete: 101}\n", "retention.max_delete", 4, "0 to 100", false},
+	{"no times", head + "schedule: {gc: never}\n", "schedule.gc", 4, "has to be five fields", false},
+
 	// values of the wrong kind
 	{"anchor", head + "bind: &a ''\n", "bind", 4, "anchors (&name) are not allowed", true},
 	{"tag", head + "bind: !!str ''\n", "bind", 4, "tags (!name) are not allowed", true},

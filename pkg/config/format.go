@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/regctl/regctl/pkg/cron"
+	"github.com/regctl/regctl/pkg/pattern"
 )
 
 // maxImageName leaves room for the docker.io/library/ that Docker puts before a
@@ -59,8 +60,12 @@ func formatNamed(name string) format {
 		return format{checkBackupTarget, `^(/|s3://).+`}
 	case "age-recipient":
 		return format{checkRecipient, `^age1[0-9a-z]+$`}
+	case "repository-pattern":
+		return format{problemOf(pattern.Check), `^[a-z0-9._*/-]{1,255}$`}
+	case "tag-name-pattern":
+		return format{problemOf(pattern.CheckTag), `^[A-Za-z0-9_*][A-Za-z0-9_.*-]{0,127}$`}
 	case "times":
-		return format{checkTimes, `^(off|six-hourly|daily|weekly|monthly|\s*\S+\s+\S+\s+\S+\s+\S+\s+\S+\s*)$`}
+		return format{problemOf(cron.Check), `^(off|six-hourly|daily|weekly|monthly|\s*\S+\s+\S+\s+\S+\s+\S+\s+\S+\s*)$`}
 	default:
 		panic("config: no format named " + name)
 	}
@@ -161,12 +166,14 @@ func checkImage(text string) string {
 	return ""
 }
 
-// checkTimes checks when something is to be run.
-func checkTimes(text string) string {
-	if err := cron.Check(text); err != nil {
-		return err.Error()
+// problemOf makes a check of one that returns an error.
+func problemOf(check func(string) error) func(string) string {
+	return func(text string) string {
+		if err := check(text); err != nil {
+			return err.Error()
+		}
+		return ""
 	}
-	return ""
 }
 
 func isASCII(text string) bool {

@@ -84,6 +84,8 @@ func TestFormats(t *testing.T) {
 		{"https-url", []string{"https://a", "https://a:14000/dir?x=y"},
 			[]string{"http://a", "a", "https://", "https://:443", "https:a", "https://u:secret@a", "https://a#b", "https://a b", "https://a:x", "HTTPS://a"}},
 		{"path", []string{"a", "/a/b", "../a", "a b", "ä"}, []string{"/", "a/", "~/a", " a", "a "}},
+		{"repository-pattern", []string{"**", "team/*", "a"}, []string{"Team", "a/", "team**", "a:b"}},
+		{"tag-name-pattern", []string{"*", "v1.*", "Latest", "_x"}, []string{".x", "a/b", "a:b", "é", strings.Repeat("x", 129)}},
 		{"times", []string{"off", "six-hourly", "daily", "weekly", "monthly", "5 4 * * sun", "*/20 1-5 * 1,2 *"},
 			[]string{"never", "@daily", "5 4 * *", "60 * * * *", "0 0 1 * 1", "0 0 31 2 *"}},
 	}

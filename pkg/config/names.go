@@ -36,9 +36,10 @@ func DefaultTLSMode(domain string) string {
 	return ModeLetsEncrypt
 }
 
-// DefaultHTTPPort returns the http_port for a tls.mode when none is given.
-func DefaultHTTPPort(mode string) int {
-	if mode == ModeLetsEncrypt {
+// DefaultHTTPPort returns the http_port for a tls.mode and an acme.challenge when
+// none is given.
+func DefaultHTTPPort(mode, challenge string) int {
+	if mode == ModeLetsEncrypt && challenge != DNS01 {
 		return 80 // http-01 is asked for on port 80, always (RFC 8555, 8.3)
 	}
 	return 0

@@ -48,6 +48,39 @@ func TestHostURLNames(t *testing.T) {
 	}
 }
 
+func TestNamesForACME(t *testing.T) {
+	for _, tt := range []struct {
+		text    string
+		names   []string
+		server  string
+		profile string
+		port    int
+	}{
+		{"domain: registry.example.com\nacme: {agree_tos: true}\n", []string{"registry.example.com"}, LetsEncrypt, "", 80},
+		{"domain: registry.example.com\ntls: {names: [b.example.com, registry.example.com, b.example.com]}\n", []string{"registry.example.com", "b.example.com"}, LetsEncrypt, "", 80},
+		{"domain: registry.example.com\ntls: {names: [192.0.2.1]}\n", []string{"registry.example.com", "192.0.2.1"}, LetsEncrypt, "shortlived", 80},
+		{"domain: 192.0.2.1\ntls: {mode: letsencrypt}\n", []string{"192.0.2.1"}, LetsEncrypt, "shortlived", 80},
+		{"domain: 192.0.2.1\ntls: {mode: letsencrypt}\nacme: {profile: other}\n", []string{"192.0.2.1"}, LetsEncrypt, "other", 80},
+		{"domain: 10.0.0.1\ntls: {mode: letsencrypt}\nacme: {server: 'https://ca.lan/dir'}\n", []string{"10.0.0.1"}, "https://ca.lan/dir", "", 80},
+		{"domain: localhost\ntls: {mode: letsencrypt}\nacme: {server: 'https://ca.lan/dir'}\n", []string{"localhost"}, "https://ca.lan/dir", "", 80},
+		{"domain: registry.example.com\nacme: {challenge: dns-01, dns: {provider: exec}}\n", []string{"registry.example.com"}, LetsEncrypt, "", 0},
+		{"domain: localhost\ntls: {names: [reg.lan]}\n", []string{"localhost", "127.0.0.1", "::1", "reg.lan"}, LetsEncrypt, "", 0},
+	} {
+		c, err := Parse([]byte("version: 1\nproject: reg\n" + tt.text))
+		if err != nil {
+			t.Errorf("%s: %v", tt.text, err)
+			continue
+		}
+		if !reflect.DeepEqual(c.Names(), tt.names) || c.ACMEServer() != tt.server || c.ACMEProfile() != tt.profile && c.TLS.Mode == ModeLetsEncrypt || c.HTTPPort != tt.port {
+			t.Errorf("%s: got %v, %s, %q, port %d", tt.text, c.Names(), c.ACMEServer(), c.ACMEProfile(), c.HTTPPort)
+		}
+		again, err := Parse(c.Marshal())
+		if err != nil || !reflect.DeepEqual(again, c) {
+			t.Errorf("%s: written and read again: %+v, %v", tt.text, again, err)
+		}
+	}
+}
+
 // TestHostIsARegistry: what Host returns is never taken for a repository on
 // Docker Hub.
 func TestHostIsARegistry(t *testing.T) {

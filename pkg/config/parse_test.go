@@ -34,7 +34,9 @@ func TestParseDefaults(t *testing.T) {
 		Nginx:     Nginx{Image: "nginx:1.30.6-alpine"},
 		StopGrace: 300e9,
 		Immutable: []string{},
-		Schedule:  Schedule{Cert: "six-hourly"},
+		GC:        GC{UntaggedOlderThan: 3 * 24 * 3600e9, Grace: 3600e9, KeepTrash: 24 * 3600e9, KeepRunning: true},
+		Retention: Retention{MaxDelete: 50, Rules: []RetentionRule{}},
+		Schedule:  Schedule{Cert: "six-hourly", GC: "off", Purge: "daily"},
 		Backup:    Backup{Recipients: []string{}},
 		Users:     Users{Cost: 10},
 		ACME:      noACME,
@@ -64,7 +66,19 @@ registry:
 nginx:
   image: regctl.local/nginx
 stop_grace: 1m30s
-schedule: {cert: 17 3 * * *}
+gc: {delete_untagged: true, untagged_older_than: 7d, grace: 2h, keep_trash: 0s, cosign_tags: true, keep_running: false}
+retention:
+  max_delete: 20
+  rules:
+    - repositories: ["team/**", app]
+      tags: [ci-*]
+      keep_last: 10
+      keep_within: 90d
+      keep_pulled_within: 30d
+      keep_tags: [v*, latest]
+      keep_semver: {majors: 3, minors: 5, patches: 2}
+    - {repositories: ["**"], keep_last: 1}
+schedule: {cert: 17 3 * * *, gc: weekly}
 users:
   cost: 12
 ...
@@ -80,11 +94,17 @@ users:
 		Nginx:     Nginx{Image: "regctl.local/nginx"},
 		StopGrace: 90e9,
 		Immutable: []string{},
-		Schedule:  Schedule{Cert: "17 3 * * *"},
-		Backup:    Backup{Recipients: []string{}},
-		Users:     Users{Cost: 12},
-		ACME:      noACME,
-		Certs:     noHooks,
+		GC:        GC{DeleteUntagged: true, UntaggedOlderThan: 7 * 24 * 3600e9, Grace: 2 * 3600e9, CosignTags: true},
+		Retention: Retention{MaxDelete: 20, Rules: []RetentionRule{
+			{Repositories: []string{"team/**", "app"}, Tags: []string{"ci-*"}, KeepLast: 10, KeepWithin: 90 * 24 * 3600e9, KeepPulledWithin: 30 * 24 * 3600e9,
+				KeepTags: []string{"v*", "latest"}, KeepSemver: KeepSemver{3, 5, 2}},
+			{Repositories: []string{"**"}, Tags: []string{}, KeepTags: []string{}, KeepLast: 1},
+		}},
+		Schedule: Schedule{Cert: "17 3 * * *", GC: "weekly", Purge: "daily"},
+		Backup:   Backup{Recipients: []string{}},
+		Users:    Users{Cost: 12},
+		ACME:     noACME,
+		Certs:    noHooks,
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v\nwant %+v", got, want)

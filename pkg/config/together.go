@@ -1,5 +1,7 @@
 package config
 
+import "fmt"
+
 // together checks what no single value shows.
 func (v *validator) together(c *Config) {
 	if c.Version != Version {
@@ -7,6 +9,13 @@ func (v *validator) together(c *Config) {
 	}
 	if c.HTTPSPort == c.HTTPPort && v.good("https_port", "http_port") {
 		v.fault("http_port", "has to differ from https_port, both are %d", c.HTTPPort)
+	}
+	for i, r := range c.Retention.Rules {
+		path := fmt.Sprintf("retention.rules[%d]", i)
+		if r.KeepLast == 0 && r.KeepWithin == 0 && len(r.KeepTags) == 0 && r.KeepPulledWithin == 0 && r.KeepSemver == (KeepSemver{}) &&
+			v.good(path, path+".keep_last", path+".keep_within", path+".keep_tags", path+".keep_pulled_within", path+".keep_semver") {
+			v.fault(path, "keeps nothing: it needs keep_last, keep_within, keep_tags, keep_pulled_within or keep_semver")
+		}
 	}
 	if v.good("tls", "tls.mode") {
 		v.tls(c)

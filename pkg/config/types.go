@@ -48,7 +48,7 @@ type Config struct {
 
 	Bind      string `yaml:"bind" json:"bind" format:"ip" example:"192.0.2.10" doc:"IP address of this host to publish the ports on; left out: all of them"`
 	HTTPSPort int    `yaml:"https_port" json:"https_port" default:"443" min:"1" max:"65535" doc:"port that clients push to and pull from"`
-	HTTPPort  int    `yaml:"http_port" json:"http_port" min:"0" max:"65535" example:"80" doc:"port of plain HTTP, for answers to ACME alone, 0 for none; left out: 80 under letsencrypt, else 0"`
+	HTTPPort  int    `yaml:"http_port" json:"http_port" min:"0" max:"65535" example:"80" doc:"port of plain HTTP, for answers to ACME alone, 0 for none; left out: 80 for http-01, else 0"`
 
 	TLS      TLS      `yaml:"tls" json:"tls" doc:"where the certificate comes from"`
 	ACME     ACME     `yaml:"acme" json:"acme" doc:"account at the certificate authority, only under letsencrypt"`
@@ -58,6 +58,9 @@ type Config struct {
 	StopGrace Duration `yaml:"stop_grace" json:"stop_grace" default:"5m" min:"1s" max:"1h" doc:"how long a stop waits for uploads in flight"`
 
 	Immutable []string `yaml:"immutable" json:"immutable" format:"tag-pattern" example:"release/**:v*" doc:"tags that are never moved or deleted once pushed, REPOSITORY:TAG; * within a component, ** across components"`
+
+	GC        GC        `yaml:"gc" json:"gc" doc:"what a garbage collection takes and keeps"`
+	Retention Retention `yaml:"retention" json:"retention" doc:"which tags go with a garbage collection; without rules: none"`
 
 	Schedule Schedule `yaml:"schedule" json:"schedule" doc:"for regctl schedule: crontab fields (30 4 * * sun), six-hourly, daily, weekly, monthly, or off"`
 
@@ -126,11 +129,48 @@ type Nginx struct {
 	Image string `yaml:"image" json:"image" default:"nginx:1.30.6-alpine" show:"true" format:"image" doc:"image reference of Nginx; it has to ship the njs module"`
 }
 
+// GC says what a garbage collection takes and keeps. Blobs that nothing reaches
+// always go.
+type GC struct {
+	DeleteUntagged    bool     `yaml:"delete_untagged" json:"delete_untagged" default:"false" doc:"manifests go too that no tag, no index and no subject keeps"`
+	UntaggedOlderThan Duration `yaml:"untagged_older_than" json:"untagged_older_than" default:"3d" doc:"with delete_untagged: how long such a manifest stays, for what still runs it by its digest"`
+	Grace             Duration `yaml:"grace" json:"grace" default:"1h" doc:"how long something stays that nothing reaches; longer than the longest push"`
+	KeepTrash         Duration `yaml:"keep_trash" json:"keep_trash" default:"1d" doc:"how long a collection can be undone, and its bytes stay; 0s: not at all"`
+	CosignTags        bool     `yaml:"cosign_tags" json:"cosign_tags" default:"false" doc:"tags of cosign's signatures, attestations and SBOMs go with what they are about"`
+	KeepRunning       bool     `yaml:"keep_running" json:"keep_running" default:"true" doc:"what a container on this Engine uses stays, whatever the rules"`
+}
+
+// Retention says which tags are kept; see pkg/retention.
+type Retention struct {
+	MaxDelete int             `yaml:"max_delete" json:"max_delete" default:"50" min:"0" max:"100" doc:"percent of all tags; more, or every tag of a repository, goes only with --yes"`
+	Rules     []RetentionRule `yaml:"rules" json:"rules" doc:"a tag goes when a rule is about it and none that is keeps it"`
+}
+
+// RetentionRule keeps tags of some repositories. It has to keep something.
+type RetentionRule struct {
+	Repositories     []string   `yaml:"repositories" json:"repositories" required:"true" format:"repository-pattern" example:"team/**" doc:"patterns of the repositories that it is about; ** is every one"`
+	Tags             []string   `yaml:"tags" json:"tags" format:"tag-name-pattern" example:"ci-*" doc:"patterns of the tags that it is about; left out: all"`
+	KeepLast         int        `yaml:"keep_last" json:"keep_last" min:"0" max:"1000000" example:"10" doc:"keeps so many, those pushed last"`
+	KeepWithin       Duration   `yaml:"keep_within" json:"keep_within" example:"90d" doc:"keeps what was pushed since so long ago"`
+	KeepTags         []string   `yaml:"keep_tags" json:"keep_tags" format:"tag-name-pattern" example:"v*,latest" doc:"keeps tags by patterns"`
+	KeepPulledWithin Duration   `yaml:"keep_pulled_within" json:"keep_pulled_within" example:"30d" doc:"keeps what was pulled or pushed since so long ago; all, while the access log is younger"`
+	KeepSemver       KeepSemver `yaml:"keep_semver" json:"keep_semver" doc:"keeps the newest versions; a rule of nothing else is about versions alone"`
+}
+
+// KeepSemver keeps versions; 0 is all of a kind, and three times 0 is not set.
+type KeepSemver struct {
+	Majors  int `yaml:"majors" json:"majors" min:"0" max:"1000000" example:"3" doc:"how many major versions; left out: all"`
+	Minors  int `yaml:"minors" json:"minors" min:"0" max:"1000000" example:"5" doc:"how many minor versions of each; left out: all"`
+	Patches int `yaml:"patches" json:"patches" min:"0" max:"1000000" example:"2" doc:"how many patches of each; left out: all"`
+}
+
 // Schedule says when the commands that look after a registry are run by systemd
 // or cron. A value is one of the forms that cron.Resolve reads; what a word leaves
 // open is drawn from project and domain.
 type Schedule struct {
-	Cert string `yaml:"cert" json:"cert" default:"six-hourly" format:"times" doc:"when to run cert renew"`
+	Cert  string `yaml:"cert" json:"cert" default:"six-hourly" format:"times" doc:"when to run cert renew"`
+	GC    string `yaml:"gc" json:"gc" default:"off" format:"times" doc:"when to run gc"`
+	Purge string `yaml:"purge" json:"purge" default:"daily" format:"times" doc:"when to run gc purge, unless gc is off"`
 }
 
 // Backup says where backups go. The counts are restic's: a snapshot stays that any

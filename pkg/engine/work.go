@@ -26,7 +26,8 @@ type Work struct {
 	Program string // a static binary on this host, copied in
 	Args    []string
 	Volumes map[string]string // name of a volume to path inside
-	Binds   map[string]string // directory of this host to path inside, writable
+	Binds   map[string]string // directory of the host to path inside, read-only
+	Writes  map[string]string // the same, writable
 	// Network gives it the engine's default network, for what is to be sent away.
 	Network bool
 	CapAdd  []string // everything else is dropped
@@ -44,7 +45,7 @@ type Work struct {
 // then to be killed.
 const (
 	workEnds  = 30 * time.Second
-	longLine  = 1 << 20
+	longLine  = 16 << 20
 	errorTail = 8 << 10
 )
 
@@ -90,12 +91,15 @@ func (c *Client) RunWork(ctx context.Context, w Work) (status int, stderr string
 	if w.Network {
 		host.NetworkMode = "bridge"
 	}
-	for dir, path := range w.Binds {
+	for dir, path := range w.Writes {
 		host.Mounts = append(host.Mounts, mount.Mount{Type: mount.TypeBind, Source: dir, Target: path})
 	}
 	for name, path := range w.Volumes {
 		host.Mounts = append(host.Mounts, mount.Mount{Type: mount.TypeVolume, Source: name, Target: path, ReadOnly: w.Reads,
 			VolumeOptions: &mount.VolumeOptions{NoCopy: true}})
+	}
+	for source, path := range w.Binds {
+		host.Mounts = append(host.Mounts, mount.Mount{Type: mount.TypeBind, Source: source, Target: path, ReadOnly: true})
 	}
 	var created container.CreateResponse
 	if err := c.ask(ctx, func(ctx context.Context) (err error) {
@@ -212,7 +216,7 @@ func (c *Client) checkVolumes(ctx context.Context, w Work) error {
 // holds the lock; readers hold none, and have an hour.
 func (c *Client) sweepWork(ctx context.Context, w Work) error {
 	if w.Reads {
-		return c.sweep(ctx, labelReads, w.Project, time.Hour)
+		return c.sweep(ctx, labelReads, w.Project, AbandonedReads)
 	}
 	return c.sweepOnce(ctx, w.Project)
 }

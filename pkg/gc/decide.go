@@ -217,14 +217,15 @@ func (s *scan) lastTagged() map[int32]time.Time {
 		return nil
 	}
 	out := map[int32]time.Time{}
-	for _, t := range s.tags {
-		if t.Fault != "" || !s.run.changedOften(s.repo.name, t.Name) {
-			continue
+	s.r.Changes(s.tags, func(at, digests int) {
+		t := s.tags[at]
+		if t.Fault != "" || digests == 1 {
+			return
 		}
 		history, err := s.r.History(t.Name)
 		if err != nil {
 			s.damage(storage.Unreadable, t.Digest, storage.TagPath(s.repo.name, t.Name)+"/index", err.Error())
-			continue
+			return
 		}
 		slices.SortFunc(history, func(a, b storage.Link) int { return a.ModTime.Compare(b.ModTime) })
 		for i, l := range history {
@@ -243,6 +244,6 @@ func (s *scan) lastTagged() map[int32]time.Time {
 				out[id] = until
 			}
 		}
-	}
+	})
 	return out
 }

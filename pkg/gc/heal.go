@@ -56,8 +56,8 @@ func (s *scan) heal() error {
 		if err != nil {
 			return err
 		}
-		// It is in the trash, so a link below says that it was a manifest.
-		healed = healed || ok
+		// What came back may be a directory without a link.
+		healed = healed || ok && s.r.Revision(d).Fault != storage.LinkMissing
 	}
 	if healed {
 		return errHealed

@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"path"
-	"slices"
+	"sort"
 	"sync/atomic"
 	"time"
 
@@ -56,6 +56,9 @@ type item struct {
 	// which a later look tells whether it was written again.
 	modified, changed int64
 	size              int64
+	// entries is when the directory of a layer's link got its entries, in
+	// nanoseconds: 3.x writes a link beside the old one first.
+	entries int64
 }
 
 func (it *item) times(modified, changed time.Time) {
@@ -112,11 +115,12 @@ func compareItems(a, b item) int {
 // find returns the item of a kind, repository and digest, nil if there is none.
 func (r *Run) find(k kind, repo int32, d storage.Digest) *item {
 	list := r.items[k]
-	i, ok := slices.BinarySearchFunc(list, d, func(it item, d storage.Digest) int {
-		if it.repo != repo {
-			return cmp.Compare(it.repo, repo)
+	// By index: a copy of an item would read its state while another changes it.
+	i, ok := sort.Find(len(list), func(i int) int {
+		if list[i].repo != repo {
+			return cmp.Compare(repo, list[i].repo)
 		}
-		return it.digest.Compare(d)
+		return d.Compare(list[i].digest)
 	})
 	if !ok {
 		return nil

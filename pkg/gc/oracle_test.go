@@ -164,21 +164,19 @@ func (or *oracle) repositories() (out []string) {
 
 // oRepo is one repository's content.
 type oRepo struct {
-	name      string
-	base      string
-	tags      map[string]bool
-	revs      map[string]time.Time // with a link
-	layers    map[string]string    // digest to content
-	damaged   bool
-	kept      map[string]bool
-	refs      map[string]oRefs
-	removed   map[string]bool // tags
-	forManif  map[string]bool // tags whose manifest goes too
-	whole     bool
-	used      map[string]bool
-	deadTags  map[string]bool
-	anyThing  bool
-	keptLinks int
+	name     string
+	base     string
+	tags     map[string]bool
+	revs     map[string]time.Time // with a link
+	layers   map[string]string    // digest to content
+	damaged  bool
+	kept     map[string]bool
+	refs     map[string]oRefs
+	removed  map[string]bool // tags
+	forManif map[string]bool // tags whose manifest goes too
+	whole    bool
+	used     map[string]bool
+	deadTags map[string]bool
 }
 
 func (or *oracle) load(name string) *oRepo {
@@ -457,12 +455,7 @@ func (or *oracle) files_(r *oRepo) {
 			t := parts[2]
 			s := r.follows(or, t)
 			gone := r.removed[t] || s != "" && !r.kept[s] && !or.young(or.files[r.base+"_manifests/tags/"+t+"/current/link"].mod)
-			history := ""
-			if parts[3] == "index" {
-				history = parts[4] + ":" + parts[5]
-			}
-			_, known := r.revs[history]
-			if r.damaged || !gone && (history == "" || r.kept[history] || !known) {
+			if r.damaged || !gone { // histories are too short here to be cleaned
 				or.keep[f] = true
 			}
 		case strings.HasPrefix(rest, "_uploads/"):

@@ -150,7 +150,9 @@ func (r *Run) recheckItems() error {
 			defer m.Close()
 			for i := p * part; i < min(len(list), (p+1)*part); i++ {
 				it := &list[i]
-				if !it.is(planned) && !it.is(watched) {
+				// A layer's link is looked at when it goes; only if it is written again in
+				// between, its blob comes back.
+				if !it.is(watched) && (!it.is(planned) || k == kindLayer) {
 					continue
 				}
 				same, err := r.same(m, it)
@@ -190,7 +192,14 @@ func (r *Run) same(m *storage.Mover, it *item) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return !it.husk && info.ModTime.UnixNano() == it.modified && info.Changed.UnixNano() == it.changed, nil
+	if it.husk || info.ModTime.UnixNano() != it.modified || info.Changed.UnixNano() != it.changed {
+		return false, nil
+	}
+	if it.kind == kindLayer {
+		info, err := m.Lstat(dir, name)
+		return err == nil && info.ModTime.UnixNano() == it.entries, ignoreGone(err)
+	}
+	return true, nil
 }
 
 func appendError(errs []error, err error) []error {

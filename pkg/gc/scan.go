@@ -16,6 +16,7 @@ type repo struct {
 	// states are from before it was scanned, at scanned.
 	states  storage.DirStates
 	scanned time.Time
+	first   time.Time // when the scan began
 	// known are the manifests that it had, sorted.
 	known []storage.Digest
 	// subjects leads from a manifest to those that are to go and are about it.
@@ -62,8 +63,7 @@ type node struct {
 	link            storage.Link
 	blobs, children []int32
 	subject         int32
-	schema1         bool
-	kept, goes      bool // goes: with a tag that is removed
+	kept            bool
 }
 
 // scanRepository looks at a repository and decides what stays there. Damage may
@@ -144,6 +144,7 @@ func (s *scan) look() error {
 	}
 	defer s.r.Close()
 	s.repo.scanned = s.run.coarseNow()
+	s.repo.first = s.repo.scanned
 	if s.repo.states, err = s.r.States(); err != nil {
 		return err
 	}
@@ -336,6 +337,8 @@ func (s *scan) layers() error {
 			s.use(s.id(l.Target))
 		}
 	}
+	m := storage.NewMover(s.run.store)
+	defer m.Close()
 	for _, l := range candidates {
 		if s.isUsed(l.Digest) {
 			s.links++
@@ -343,6 +346,15 @@ func (s *scan) layers() error {
 		}
 		it := item{kind: kindLayer, repo: s.at, digest: l.Digest}
 		it.times(l.ModTime, l.Changed)
+		dir, name := splitPath(it.path(s.repo.name))
+		info, err := m.Lstat(dir, name)
+		if gone(err) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		it.entries = info.ModTime.UnixNano()
 		s.items = append(s.items, it)
 		if l.Target != l.Digest {
 			if s.repo.aliases == nil {
@@ -434,18 +446,24 @@ func (s *scan) planManifests() {
 	s.planHistory(gone)
 }
 
+// longHistory is how many digests a tag has in its history before those of
+// deleted manifests are removed from it. A few take no room.
+const longHistory = 10
+
 // planHistory plans the entries of deleted manifests in the histories of tags.
 func (s *scan) planHistory(gone []storage.Digest) {
-	if len(gone) == 0 {
+	if len(gone) == 0 || s.repo.remove {
 		return
 	}
-	for _, t := range s.tags {
-		if s.goes(t) || !s.run.changedOften(s.repo.name, t.Name) {
-			continue
+	// What cannot be read only stays.
+	s.r.Changes(s.tags, func(i, digests int) {
+		t := s.tags[i]
+		if s.goes(t) || digests >= 0 && digests <= longHistory {
+			return
 		}
 		history, err := s.r.History(t.Name)
-		if err != nil {
-			continue // it only stays
+		if err != nil || len(history) <= longHistory {
+			return
 		}
 		for _, l := range history {
 			if _, found := slices.BinarySearchFunc(gone, l.Digest, storage.Digest.Compare); !found || l.Fault != "" {
@@ -455,14 +473,7 @@ func (s *scan) planHistory(gone []storage.Digest) {
 			it.times(l.ModTime, l.Changed)
 			s.items = append(s.items, it)
 		}
-	}
-}
-
-// changedOften tells whether a tag had more than one digest, where the file
-// system tells the number of a directory's directories; elsewhere yes.
-func (r *Run) changedOften(repository, tag string) bool {
-	info, err := r.store.Lstat(storage.TagPath(repository, tag) + "/index/sha256")
-	return err == nil && info.Subdirectories() != 1
+	})
 }
 
 func (s *scan) planUploads() error {
@@ -485,8 +496,8 @@ func (s *scan) planUploads() error {
 
 // stale tells whether an upload was given up.
 func (r *Run) stale(u storage.Upload) bool {
-	if r.young(u.ModTime) {
-		return false
+	if r.young(u.ModTime) || u.ModTime.After(r.now.Add(-time.Hour)) {
+		return false // it may be so new that its start is not written yet
 	}
 	if u.Started.IsZero() {
 		return true // nobody can go on with it

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"sync"
 	"time"
 
 	"github.com/regctl/regctl/pkg/durable"
@@ -45,6 +46,12 @@ func (r *Run) Sweep(ctx context.Context) error {
 		return err
 	}
 	if err := r.sweepHeld(ctx, n); err != nil {
+		if errors.Is(err, errKilled) {
+			return err
+		}
+		return errors.Join(err, r.takeBack())
+	}
+	if err := r.sweepLate(ctx, n); err != nil {
 		if errors.Is(err, errKilled) {
 			return err
 		}
@@ -99,28 +106,27 @@ func (r *Run) checkContents() error {
 func (r *Run) checkContent(m *storage.Mover, it *item) error {
 	where := r.where(it)
 	dir, name := splitPath(where)
-	entries, err := m.List(dir, name)
+	strange := ""
+	err := m.List(dir, name, func(entry string, typ fs.FileMode) {
+		switch {
+		case typ.IsRegular() && (entry == it.file() || storage.Temporary(entry)):
+		case it.kind == kindRevision && entry == "signatures" && typ.IsDir():
+		default:
+			strange = entry
+		}
+	})
 	if gone(err) {
 		it.become(dropped)
 		return nil
 	}
-	if err != nil {
+	if err != nil || strange == "" {
 		return err
 	}
-	for _, e := range entries {
-		if e.Type.IsRegular() && (e.Name == it.file() || storage.Temporary(e.Name)) {
-			continue
-		}
-		if it.kind == kindRevision && e.Name == "signatures" && e.Type.IsDir() {
-			continue
-		}
-		r.mu.Lock()
-		r.result.Problems = append(r.result.Problems, Problem{storage.Problem{ID: storage.UnknownEntry, Repository: r.repoName(it),
-			Digest: it.digest, Path: where + "/" + e.Name, Message: "no registry makes this; left alone, and what it lies with stays"}, false})
-		r.mu.Unlock()
-		r.rescue(func() { r.keepAgain(it) })
-		break
-	}
+	r.mu.Lock()
+	r.result.Problems = append(r.result.Problems, Problem{storage.Problem{ID: storage.UnknownEntry, Repository: r.repoName(it),
+		Digest: it.digest, Path: where + "/" + strange, Message: "no registry makes this; left alone, and what it lies with stays"}, false})
+	r.mu.Unlock()
+	r.rescue(func() { r.keepAgain(it) })
 	return nil
 }
 
@@ -179,13 +185,12 @@ func (r *Run) sweepHeld(ctx context.Context, n int) (err error) {
 	if err := r.recheck(); err != nil {
 		return err
 	}
-	s := &sweeper{Run: r, ctx: ctx, m: storage.NewMover(r.store), total: int64(n), last: time.Now()}
-	defer s.m.Close()
+	s := &sweeper{Run: r, ctx: ctx, total: int64(n), last: time.Now(), emptied: r.emptied()}
 	before, err := r.layerStates()
 	if err != nil {
 		return err
 	}
-	if err := s.kind(kindBlob); err != nil {
+	if err := s.sweep(kindBlob, false); err != nil {
 		return err
 	}
 	// An upload or a mount that found a blob just before it went has left a link.
@@ -197,11 +202,49 @@ func (r *Run) sweepHeld(ctx context.Context, n int) (err error) {
 		return err
 	}
 	for _, k := range order[1:] {
-		if err := s.kind(k); err != nil {
+		if err := s.sweep(k, false); err != nil {
 			return err
 		}
 	}
 	return errors.Join(r.rescues.errs...)
+}
+
+// sweepLate moves what no manifest can need any more, so that nobody waits for
+// it: links to blobs that went. (Whoever brings such a blob again writes the link
+// again, which then stays.)
+func (r *Run) sweepLate(ctx context.Context, n int) error {
+	s := &sweeper{Run: r, ctx: ctx, total: int64(n), last: time.Now(), emptied: r.emptied()}
+	for _, k := range order {
+		if err := s.sweep(k, true); err != nil {
+			return err
+		}
+	}
+	return errors.Join(r.rescues.errs...)
+}
+
+// emptied are the repositories of which a directory goes whole: what is in it
+// has to go before.
+func (r *Run) emptied() map[int32]bool {
+	out := map[int32]bool{}
+	for i := range r.items[kindRepository] {
+		out[r.items[kindRepository][i].repo] = true
+	}
+	return out
+}
+
+// late tells what [Run.sweepLate] moves.
+func (s *sweeper) late(it *item) bool {
+	switch it.kind {
+	case kindHistory, kindUpload:
+		return !s.emptied[it.repo]
+	case kindLayer:
+		d := it.digest
+		if target, ok := s.repos[it.repo].aliases[d]; ok {
+			d = target
+		}
+		return !s.emptied[it.repo] && s.took(kindBlob, 0, d)
+	}
+	return false
 }
 
 // layerStates are the states of all repositories' _layers.
@@ -239,42 +282,70 @@ func (r *Run) recheckMounts(before, after [][2]storage.State) error {
 // sweeper moves.
 type sweeper struct {
 	*Run
-	ctx         context.Context
-	m           *storage.Mover
-	done, total int64
-	bytes       int64
-	last        time.Time
+	ctx     context.Context
+	total   int64
+	emptied map[int32]bool
+
+	mu    sync.Mutex // of what follows
+	done  int64
+	bytes int64
+	last  time.Time
 }
 
-func (s *sweeper) kind(k kind) error {
+// movers is how many goroutines move. The kernel moves one at a time; what lies
+// between two moves is what they share.
+const movers = 2
+
+// sweep moves what is left of a kind.
+func (s *sweeper) sweep(k kind, late bool) error {
 	list := s.items[k]
-	looker := storage.NewMover(s.store)
-	defer looker.Close()
-	for i := range list {
-		if i%64 == 0 {
-			if err := s.ctx.Err(); err != nil {
+	const part = 64
+	return storage.Each(movers, (len(list)+part*movers-1)/(part*movers), func(p int) error {
+		m, looker := storage.NewMover(s.store), storage.NewMover(s.store)
+		defer m.Close()
+		defer looker.Close()
+		from, to := p*part*movers, min(len(list), (p+1)*part*movers)
+		done, bytes := int64(0), int64(0)
+		for i := from; i < to; i++ {
+			if i%part == 0 {
+				if err := s.alive(done, bytes); err != nil {
+					return err
+				}
+				done, bytes = 0, 0
+			}
+			it := &list[i]
+			if !it.is(planned) || s.late(it) != late {
+				continue
+			}
+			if err := s.move(m, looker, it); err != nil {
 				return err
 			}
-			if time.Since(s.last) > stall {
-				return errStalled
-			}
-			s.last = time.Now()
-			s.progress(Progress{Phase: PhaseSweep, Done: s.done, Total: s.total, Bytes: s.bytes})
+			done++
+			bytes += it.size
 		}
-		it := &list[i]
-		if !it.is(planned) {
-			continue
-		}
-		if err := s.move(looker, it); err != nil {
-			return err
-		}
-		s.done++
+		return s.alive(done, bytes)
+	})
+}
+
+// alive counts, and ends the sweep if it may no longer go on.
+func (s *sweeper) alive(done, bytes int64) error {
+	if err := s.ctx.Err(); err != nil {
+		return err
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if time.Since(s.last) > stall {
+		return errStalled
+	}
+	s.last = time.Now()
+	s.done += done
+	s.bytes += bytes
+	s.progress(Progress{Phase: PhaseSweep, Done: s.done, Total: s.total, Bytes: s.bytes})
 	return nil
 }
 
 // move moves one thing, unless it was written again in the last instant.
-func (s *sweeper) move(looker *storage.Mover, it *item) error {
+func (s *sweeper) move(m, looker *storage.Mover, it *item) error {
 	same, err := s.same(looker, it)
 	if err != nil {
 		return err
@@ -297,7 +368,7 @@ func (s *sweeper) move(looker *storage.Mover, it *item) error {
 	if err := s.trash.change("move", where); err != nil {
 		return err
 	}
-	err = s.m.Move(where, trashPath(s.name, it.number))
+	err = m.Move(where, trashPath(s.name, it.number))
 	if gone(err) {
 		it.become(dropped)
 		return nil
@@ -306,7 +377,6 @@ func (s *sweeper) move(looker *storage.Mover, it *item) error {
 		return err
 	}
 	it.become(moved)
-	s.bytes += it.size
 	if it.kind == kindRepository && !it.force {
 		// Something came there in the instant between.
 		if empty, err := s.empty(trashPath(s.name, it.number)); err != nil || !empty {

@@ -294,6 +294,10 @@ func (t *trash) restore(m *storage.Mover, from, to string) error {
 			return sub
 		}
 	}
+	if left == nil {
+		// What is merged is back: were its directory to stay, it would be so again.
+		return os.Remove(t.store.Path(from))
+	}
 	return left
 }
 

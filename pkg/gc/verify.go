@@ -37,7 +37,8 @@ func (r *Run) verify() error {
 	return errors.Join(r.rescues.errs...)
 }
 
-// recheckTags looks whether a tag names what was taken.
+// recheckTags looks whether a tag that was put somewhere since the scan names
+// what was taken.
 func (r *Run) recheckTags(touched map[int32]bool) error {
 	repos := make([]int32, 0, len(touched))
 	for i := range touched {
@@ -51,11 +52,15 @@ func (r *Run) recheckTags(touched map[int32]bool) error {
 			return ignoreGone(err)
 		}
 		defer repo.Close()
-		tags, err := repo.Tags()
+		recent, err := repo.RecentTags(r.repos[i].first.Add(-coarse))
 		if err != nil {
 			return err
 		}
-		for _, t := range tags {
+		for _, name := range recent {
+			t, err := repo.Tag(name)
+			if err != nil {
+				return err
+			}
 			if r.took(kindRevision, i, t.Digest) {
 				r.rescue(func() { r.keepManifest(i, t.Digest) })
 			}

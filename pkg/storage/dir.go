@@ -19,6 +19,8 @@ type dir struct {
 	f    *os.File
 	fd   int
 	path string // for messages: relative to the root
+	// listed tells that it has to be rewound before it is listed again.
+	listed bool
 }
 
 // Info is what the file system knows of a file or directory.
@@ -57,7 +59,7 @@ func openDir(path string) (*dir, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &dir{f, int(f.Fd()), ""}, nil
+	return &dir{f: f, fd: int(f.Fd())}, nil
 }
 
 func (d *dir) close() { d.f.Close() }
@@ -69,7 +71,7 @@ func (d *dir) open(rel string) (*dir, error) {
 	if err != nil {
 		return nil, failed("open", at, err)
 	}
-	return &dir{os.NewFile(uintptr(fd), at), fd, at}, nil
+	return &dir{f: os.NewFile(uintptr(fd), at), fd: fd, path: at}, nil
 }
 
 func join(dir, name string) string {
@@ -126,9 +128,12 @@ func failed(op, path string, err error) error {
 // each calls f for each entry in no order. Entries that vanish meanwhile are
 // left out.
 func (d *dir) each(f func(name string, typ fs.FileMode) error) error {
-	if _, err := d.f.Seek(0, io.SeekStart); err != nil {
-		return err
+	if d.listed {
+		if _, err := d.f.Seek(0, io.SeekStart); err != nil {
+			return err
+		}
 	}
+	d.listed = true
 	for {
 		entries, err := d.f.ReadDir(1024)
 		for _, e := range entries {
@@ -231,6 +236,9 @@ func (d *dir) read(rel string, buf []byte) ([]byte, Info, error) {
 			return buf[:n], i, nil
 		default:
 			n += m
+			if n < len(buf) && int64(n) >= i.Size {
+				return buf[:n], i, nil // all that there was a moment ago
+			}
 		}
 	}
 }

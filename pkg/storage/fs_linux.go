@@ -1,6 +1,12 @@
 package storage
 
-import "golang.org/x/sys/unix"
+import (
+	"bytes"
+	"encoding/binary"
+	"io/fs"
+
+	"golang.org/x/sys/unix"
+)
 
 // openBeneath opens with one call what openat opens with several. ENOSYS: the
 // kernel is older than 5.6, or a container's seccomp profile is.
@@ -31,3 +37,54 @@ func renameNew(fromFD int, from string, toFD int, to string) error {
 }
 
 func syncFS(fd int) error { return unix.Syncfs(fd) }
+
+// listSmall lists a directory whose entries fit into one buffer, as those of
+// blobs and links do, without what os.File costs. It returns false, and has called
+// nothing, where that is not so.
+func listSmall(fd int, visit func(name string, typ fs.FileMode)) (bool, error) {
+	var buf [1024]byte
+	n, err := unix.Getdents(fd, buf[:])
+	if err != nil {
+		return false, nil
+	}
+	type entry struct {
+		name []byte
+		typ  fs.FileMode
+	}
+	var list [4]entry
+	found := list[:0]
+	for at := 0; at < n; {
+		// struct linux_dirent64: inode, offset, length, type, name.
+		length := int(binary.NativeEndian.Uint16(buf[at+16:]))
+		name := buf[at+19 : at+length]
+		name = name[:bytes.IndexByte(name, 0)]
+		var typ fs.FileMode
+		switch buf[at+18] {
+		case unix.DT_REG:
+		case unix.DT_DIR:
+			typ = fs.ModeDir
+		case unix.DT_LNK:
+			typ = fs.ModeSymlink
+		case unix.DT_UNKNOWN:
+			return false, nil
+		default:
+			typ = fs.ModeIrregular
+		}
+		at += length
+		if string(name) == "." || string(name) == ".." {
+			continue
+		}
+		if len(found) == len(list) {
+			return false, nil
+		}
+		found = append(found, entry{name, typ})
+	}
+	var more [1024]byte
+	if n, err := unix.Getdents(fd, more[:]); n != 0 || err != nil {
+		return false, nil
+	}
+	for _, e := range found {
+		visit(string(e.name), e.typ)
+	}
+	return true, nil
+}

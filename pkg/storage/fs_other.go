@@ -2,7 +2,11 @@
 
 package storage
 
-import "golang.org/x/sys/unix"
+import (
+	"io/fs"
+
+	"golang.org/x/sys/unix"
+)
 
 func openBeneath(int, string, int) (int, error) { return -1, unix.ENOSYS }
 
@@ -14,3 +18,5 @@ func syncFS(int) error {
 	unix.Sync()
 	return nil
 }
+
+func listSmall(int, func(string, fs.FileMode)) (bool, error) { return false, nil }

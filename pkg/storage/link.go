@@ -261,6 +261,46 @@ func (r *Repository) Tag(name string) (Tag, error) {
 	return tag(name, readLink(r.d, tagsDir+"/"+name+"/current/link", true)), nil
 }
 
+// Changes is how many digests each tag has or had, as far as the file system
+// tells without listing them; -1 where it does not.
+func (r *Repository) Changes(tags []Tag, visit func(i, digests int)) error {
+	top, err := r.d.open(tagsDir)
+	if err != nil {
+		return err
+	}
+	defer top.close()
+	for i, t := range tags {
+		info, err := top.stat(t.Name + "/index/sha256")
+		if err == nil {
+			visit(i, info.Subdirectories())
+		}
+	}
+	return nil
+}
+
+// RecentTags are the names of the tags that were put where they are after that,
+// or whose time cannot be told.
+func (r *Repository) RecentTags(after time.Time) (out []string, err error) {
+	top, err := r.d.open(tagsDir)
+	if absent(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer top.close()
+	err = top.each(func(name string, typ fs.FileMode) error {
+		if !typ.IsDir() || !ValidTag(name) {
+			return nil
+		}
+		if info, err := top.stat(name + "/current/link"); err != nil || info.Younger().After(after) {
+			out = append(out, name)
+		}
+		return nil
+	})
+	return out, err
+}
+
 // History are the links of all digests that a tag has or had, each read.
 func (r *Repository) History(tag string) ([]Link, error) {
 	if !ValidTag(tag) {

@@ -3,6 +3,7 @@ package storage
 import (
 	"errors"
 	"io/fs"
+	"os"
 
 	"golang.org/x/sys/unix"
 )
@@ -92,18 +93,26 @@ func (m *Mover) Lstat(dir, rel string) (Info, error) {
 	return d.stat(rel)
 }
 
-// List is [Store.List] of a directory below dir, which is kept open.
-func (m *Mover) List(dir, name string) ([]Entry, error) {
-	d, err := m.from.open(m.s, dir)
+// List calls visit for each entry of a directory below parent, which is kept open.
+func (m *Mover) List(parent, name string, visit func(name string, typ fs.FileMode)) error {
+	d, err := m.from.open(m.s, parent)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	sub, err := d.open(name)
+	fd, err := openName(d.fd, name, dirFlags)
 	if err != nil {
-		return nil, err
+		return failed("open", join(d.path, name), err)
 	}
+	if ok, err := listSmall(fd, visit); ok || err != nil {
+		unix.Close(fd)
+		return err
+	}
+	sub := &dir{f: os.NewFile(uintptr(fd), name), fd: fd, path: join(d.path, name), listed: true}
 	defer sub.close()
-	return sub.entries()
+	return sub.each(func(name string, typ fs.FileMode) error {
+		visit(name, typ)
+		return nil
+	})
 }
 
 // renamePlain is for file systems that cannot rename without replacing (NFS):

@@ -1,7 +1,6 @@
 package storage
 
 import (
-	"path"
 	"regexp"
 	"strings"
 )
@@ -46,7 +45,7 @@ func ValidTag(tag string) bool { return tagName.MatchString(tag) }
 // BlobPath is the directory that holds a blob's data.
 func BlobPath(d Digest) string {
 	h := d.Hex()
-	return path.Join(blobsDir, d.alg.String(), h[:2], h)
+	return blobsDir + "/" + d.alg.String() + "/" + h[:2] + "/" + h
 }
 
 // RepositoryPath is a repository's directory; other repositories may lie below.
@@ -54,27 +53,31 @@ func RepositoryPath(name string) string { return reposDir + "/" + name }
 
 // LayerPath is the directory that holds the link of a layer or config.
 func LayerPath(repository string, d Digest) string {
-	return path.Join(reposDir, repository, layersDir, d.alg.String(), d.Hex())
+	return reposDir + "/" + repository + "/" + layersDir + "/" + d.alg.String() + "/" + d.Hex()
 }
 
 // RevisionPath is the directory that holds the link of a manifest.
 func RevisionPath(repository string, d Digest) string {
-	return path.Join(reposDir, repository, revisionsDir, d.alg.String(), d.Hex())
+	return reposDir + "/" + repository + "/" + revisionsDir + "/" + d.alg.String() + "/" + d.Hex()
 }
 
 // TagPath is a tag's directory.
-func TagPath(repository, tag string) string { return path.Join(reposDir, repository, tagsDir, tag) }
+func TagPath(repository, tag string) string {
+	return reposDir + "/" + repository + "/" + tagsDir + "/" + tag
+}
 
 // TagLinkPath is the link that says what a tag is now.
 func TagLinkPath(repository, tag string) string {
-	return path.Join(TagPath(repository, tag), "current", "link")
+	return TagPath(repository, tag) + "/current/link"
 }
 
 // HistoryPath is the directory that holds the link of a digest which a tag has
 // or once had.
 func HistoryPath(repository, tag string, d Digest) string {
-	return path.Join(TagPath(repository, tag), "index", d.alg.String(), d.Hex())
+	return TagPath(repository, tag) + "/index/" + d.alg.String() + "/" + d.Hex()
 }
 
 // UploadPath is an upload's directory.
-func UploadPath(repository, id string) string { return path.Join(reposDir, repository, uploadsDir, id) }
+func UploadPath(repository, id string) string {
+	return reposDir + "/" + repository + "/" + uploadsDir + "/" + id
+}

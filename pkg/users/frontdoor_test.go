@@ -9,6 +9,7 @@ import (
 
 	"github.com/dop251/goja"
 
+	"github.com/regctl/regctl/pkg/pattern"
 	"github.com/regctl/regctl/templates"
 )
 
@@ -40,28 +41,49 @@ func frontDoor(t *testing.T, script, function string) func(args ...any) (goja.Va
 	}
 }
 
+// What is immutable at the front door is so for the retention too.
+func TestFrontDoorProtectsAlike(t *testing.T) {
+	immutable := frontDoor(t, "rights.js", "immutable")
+	random := rand.New(rand.NewPCG(3, 4))
+	pick := func(words ...string) string { return words[random.IntN(len(words))] }
+	yes := 0
+	for range 20000 {
+		rule := pick("a", "*", "**", "a/**", "*/b", "a/*") + ":" + pick("v*", "*", "latest", "v1.*", "*-*", "1")
+		name, tag := pick("a", "b", "a/b", "b/b", "a/b/c"), pick("v1", "v1.0", "latest", "1", "a-b", "V1")
+		got, err := immutable([]string{rule}, name, tag)
+		if want := pattern.MatchesTagged(rule, name, tag); err != nil || got.ToBoolean() != want {
+			t.Fatalf("%q on %s:%s: the front door says %v, %v, pkg/pattern %v", rule, name, tag, got, err, want)
+		} else if want {
+			yes++
+		}
+	}
+	if yes < 2000 || yes > 18000 {
+		t.Errorf("%d of 20000 match: the choice proves little", yes)
+	}
+}
+
 func TestFrontDoorMatchesAlike(t *testing.T) {
 	matches := frontDoor(t, "rights.js", "matches")
 	random := rand.New(rand.NewPCG(1, 2))
 	pick := func(words ...string) string { return words[random.IntN(len(words))] }
 	yes := 0
 	for range 20000 {
-		var pattern, name []string
+		var components, name []string
 		for range 1 + random.IntN(4) {
-			pattern = append(pattern, pick("a", "b", "ab", "*", "**", "a*", "*b", "a*b", "*a*"))
+			components = append(components, pick("a", "b", "ab", "*", "**", "a*", "*b", "a*b", "*a*"))
 		}
 		for range 1 + random.IntN(4) {
 			name = append(name, pick("a", "b", "ab", "aab", "abb", "ba"))
 		}
-		p, n := strings.Join(pattern, "/"), strings.Join(name, "/")
+		p, n := strings.Join(components, "/"), strings.Join(name, "/")
 		if err := CheckPattern(p); err != nil {
 			t.Fatal(err)
 		}
 		got, err := matches(p, n)
-		if err != nil || got.ToBoolean() != Matches(p, n) {
-			t.Fatalf("%q on %q: the front door says %v, %v, this package %v", p, n, got, err, Matches(p, n))
+		if err != nil || got.ToBoolean() != pattern.Matches(p, n) {
+			t.Fatalf("%q on %q: the front door says %v, %v, this package %v", p, n, got, err, pattern.Matches(p, n))
 		}
-		if Matches(p, n) {
+		if pattern.Matches(p, n) {
 			yes++
 		}
 	}

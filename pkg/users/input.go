@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"unicode/utf8"
+
+	"github.com/regctl/regctl/pkg/pattern"
 )
 
 const (
@@ -67,4 +69,22 @@ func CheckPassword(password []byte) error {
 		return bad("has a line break in it")
 	}
 	return nil
+}
+
+// CheckPattern returns an *InputError unless pattern names repositories, see
+// pattern.Check.
+func CheckPattern(text string) error {
+	if err := pattern.Check(text); err != nil {
+		return &InputError{"pattern", err.Error()}
+	}
+	return nil
+}
+
+// quoted quotes what somebody wrote, cut to what a message can bear.
+func quoted(s string) string {
+	const most = 80
+	if len(s) > most {
+		return fmt.Sprintf("%.*q…", most, s)
+	}
+	return fmt.Sprintf("%q", s)
 }

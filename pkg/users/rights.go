@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/regctl/regctl/pkg/pattern"
 )
 
 // Rights is what a user may do, by repository. The zero Rights are none: such a
@@ -20,7 +22,7 @@ type Rights struct {
 // DefaultRights is for a user of whom nothing else is said: pull and push
 // everywhere, as the registry itself lets every user do, but not delete.
 func DefaultRights() Rights {
-	return Rights{Pull: []string{everything}, Push: []string{everything}}
+	return Rights{Pull: []string{pattern.All}, Push: []string{pattern.All}}
 }
 
 // The verbs of a right in the order in which they are shown, as in the file.
@@ -50,7 +52,7 @@ func (r Rights) Expired(now time.Time) bool { return r.Expires != nil && !now.Be
 
 // CanPush tells whether the rights let one push to a repository.
 func (r Rights) CanPush(repository string) bool {
-	return r.Admin || slices.ContainsFunc(r.Push, func(pattern string) bool { return Matches(pattern, repository) })
+	return r.Admin || slices.ContainsFunc(r.Push, func(p string) bool { return pattern.Matches(p, repository) })
 }
 
 // Check returns an *InputError for a pattern that is none, or a time that the

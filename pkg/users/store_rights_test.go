@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/regctl/regctl/pkg/advice"
+	"github.com/regctl/regctl/pkg/pattern"
 )
 
 // withRights puts a rights file beside the user file.
@@ -258,8 +259,8 @@ func TestOddNamesGetNoRights(t *testing.T) {
 func TestRightsFileTooLarge(t *testing.T) {
 	s := storeWith(t, "a:"+hashA+"\n")
 	huge := Rights{}
-	for range maxRights/MaxPattern + 1 {
-		huge.Pull = append(huge.Pull, strings.Repeat("a", MaxPattern))
+	for range maxRights/pattern.Max + 1 {
+		huge.Pull = append(huge.Pull, strings.Repeat("a", pattern.Max))
 	}
 	if _, err := s.Add(t.Context(), "n", hashN, huge); err == nil || !strings.Contains(err.Error(), "at most") {
 		t.Errorf("Add: %v", err)

@@ -2,6 +2,7 @@ package acme
 
 import (
 	"context"
+	"crypto/x509"
 	"encoding/asn1"
 	"encoding/base64"
 	"encoding/json"
@@ -13,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/regctl/regctl/pkg/advice"
 	"github.com/regctl/regctl/pkg/certs"
 )
 
@@ -163,7 +165,11 @@ func (i *Issuer) transportError(ctx context.Context, err error) error {
 	if errors.As(err, &onURL) {
 		cause = onURL.Err // the URL is said already
 	}
-	return &Error{Kind: Unreachable, err: err, text: fmt.Sprintf("%s cannot be reached: %s", i.host(), oneLine(cause.Error()))}
+	e := &Error{Kind: Unreachable, err: err, text: fmt.Sprintf("%s cannot be reached: %s", i.host(), oneLine(cause.Error()))}
+	if _, unknown := errors.AsType[x509.UnknownAuthorityError](err); unknown {
+		return advice.With(e, "if that CA is yours, name the PEM certificates that vouch for its address in acme.ca; else something between here and there answers in its place")
+	}
+	return e
 }
 
 func hostOf(address string) string {

@@ -119,6 +119,8 @@ func TestProfiles(t *testing.T) {
 	if !slices.Contains(got.Leaf.Names, "127.0.0.1") || got.Leaf.Subject != "" {
 		t.Errorf("names %v, subject %q", got.Leaf.Names, got.Leaf.Subject)
 	}
+	// An IPv6 address gets as far as the CA's look at its port 80, where nobody is.
+	refused(t, i, Request{Names: []string{"::1"}, Profile: "shortlived"}, Validation)
 	e := refused(t, i, Request{Names: []string{"reg.example.com"}, Profile: "golden"}, Rejected)
 	if e.Type != "invalidProfile" {
 		t.Errorf("got %q", e.Type)
@@ -294,6 +296,9 @@ func TestServerInTrouble(t *testing.T) {
 	i.Directory = q.URL + "/dir"
 	if e := refused(t, i, Request{Names: []string{"reg.example.com"}}, Unreachable); !strings.Contains(e.Error(), "certificate") {
 		t.Errorf("a foreign CA is not told: %v", e)
+	}
+	if _, err := i.Obtain(t.Context(), oneName); !strings.Contains(advice.Of(err), "acme.ca") {
+		t.Errorf("no way out is told: %q", advice.Of(err))
 	}
 }
 

@@ -23,6 +23,7 @@ import (
 	"github.com/letsencrypt/pebble/v2/db"
 	"github.com/letsencrypt/pebble/v2/va"
 	"github.com/letsencrypt/pebble/v2/wfe"
+	"github.com/miekg/dns"
 
 	"github.com/regctl/regctl/pkg/certs"
 )
@@ -52,21 +53,40 @@ type pebbleOptions struct {
 // construct keeps tests that set Pebble's environment from each other.
 var construct sync.Mutex
 
+// serveDNS starts the CA's DNS server. challtestsrv would have all those of a
+// process answer from the records of the last.
+func (p *pebble) serveDNS(t *testing.T, log *log.Logger) string {
+	t.Helper()
+	stream, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := stream.Addr().String()
+	packets, err := net.ListenPacket("udp", port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	construct.Lock()
+	defer construct.Unlock()
+	mux := dns.NewServeMux()
+	dns.DefaultServeMux = mux
+	if p.dns, err = challtestsrv.New(challtestsrv.Config{Log: log, DNSAddrs: []string{port}}); err != nil {
+		t.Fatal(err)
+	}
+	p.dns.SetDefaultDNSIPv6("")
+	for _, server := range []*dns.Server{{Listener: stream, Handler: mux}, {PacketConn: packets, Handler: mux}} {
+		go server.ActivateAndServe()
+		t.Cleanup(func() { server.Shutdown() })
+	}
+	return port
+}
+
 func newPebble(t *testing.T, o pebbleOptions) *pebble {
 	t.Helper()
 	p := &pebble{web: t.TempDir(), db: db.NewMemoryStore()}
 	quiet := log.New(io.Discard, "", 0)
 
-	port := freePort(t)
-	dns, err := challtestsrv.New(challtestsrv.Config{Log: quiet, DNSAddrs: []string{port}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	p.dns = dns
-	dns.SetDefaultDNSIPv6("")
-	dns.Run()
-	t.Cleanup(dns.Shutdown)
-	waitFor(t, port)
+	port := p.serveDNS(t, quiet)
 
 	if o.httpPort == 0 {
 		front := httptest.NewServer(http.FileServer(http.Dir(p.web)))

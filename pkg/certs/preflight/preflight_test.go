@@ -40,8 +40,11 @@ func (s *site) Remove(token string) error {
 }
 
 func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if s.other != nil {
-		s.other(w, r)
+	s.mu.Lock()
+	other := s.other
+	s.mu.Unlock()
+	if other != nil {
+		other(w, r)
 		return
 	}
 	s.mu.Lock()
@@ -52,6 +55,13 @@ func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	io.WriteString(w, answer+"\n")
+}
+
+// serve has another server answer in the place of the files.
+func (s *site) serve(other http.HandlerFunc) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.other = other
 }
 
 func newWorld(t *testing.T) (Checker, *challtestsrv.ChallSrv, *site) {
@@ -139,14 +149,15 @@ func TestPort80(t *testing.T) {
 	}
 	expect(t, check("reg.example.com", "b.example.com", "127.0.0.1"))
 	expect(t, check("no.example.com", "127.0.0.1"), "no.example.com does not answer on port 80")
-	s.other = func(w http.ResponseWriter, r *http.Request) { http.NotFound(w, r) }
+	s.serve(func(w http.ResponseWriter, r *http.Request) { http.NotFound(w, r) })
 	expect(t, check("reg.example.com"), "answers 404")
-	s.other = func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "welcome") }
+	s.serve(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "welcome") })
 	expect(t, check("reg.example.com"), "something else")
-	s.other = func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+	s.serve(func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 	c.Timeout = 50 * time.Millisecond
 	expect(t, check("reg.example.com"), "does not answer on port 80")
-	c.HTTPPort, c.Timeout, s.other = 1, time.Second, nil
+	c.HTTPPort, c.Timeout = 1, time.Second
+	s.serve(nil)
 	expect(t, check("reg.example.com"), "refused")
 
 	// Redirected to HTTPS, with any certificate, as CAs follow.

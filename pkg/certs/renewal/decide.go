@@ -144,7 +144,8 @@ const mostAWeek = 5
 // hold finds what speaks against asking the CA now.
 func hold(in Input) (until time.Time, why string, limit bool) {
 	now := in.Now
-	if a := in.State.Attempt; a != nil && !ahead(a.At, now) && now.Before(a.Next) {
+	// What one CA has refused says nothing about another.
+	if a := in.State.Attempt; a != nil && a.Server == in.Wish.Server && !ahead(a.At, now) && now.Before(a.Next) {
 		switch {
 		case a.Obeyed:
 			return a.Next, fmt.Sprintf("the CA does not want to be asked before %s: %s", stamp(a.Next), a.Error), true

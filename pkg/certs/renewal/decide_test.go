@@ -131,6 +131,14 @@ func TestDecide(t *testing.T) {
 			in.State.Fail(now, "rate-limited", "too many", now.Add(40*time.Hour))
 			in.Force, in.Attended = true, true
 		}, false, Forced, now.Add(40 * time.Hour), "too many"},
+		{"rate limited by the CA before this one", old, func(in *Input) {
+			in.State.Begin(now, "https://other.example/dir")
+			in.State.Fail(now, "rate-limited", "too many", now.Add(40*time.Hour))
+		}, true, Expiring, now, ""},
+		{"failed a moment ago at the CA before this one", old, func(in *Input) {
+			in.State.Begin(now, "https://other.example/dir")
+			in.State.Fail(now, "unreachable", "down", time.Time{})
+		}, true, Expiring, now, ""},
 		{"four failures within an hour, attended", old, func(in *Input) {
 			for n := range 4 {
 				in.State.Begin(now.Add(time.Duration(n-40)*time.Minute), server)

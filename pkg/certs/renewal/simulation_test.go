@@ -127,6 +127,23 @@ func TestCADownForAWeek(t *testing.T) {
 	}
 }
 
+// A daily job that fails some minutes late each day, since it waits before it asks
+// the CA, tries daily all the same.
+func TestDailyAttemptsOfADailyJob(t *testing.T) {
+	s, attempts := State{}, 0
+	for day := range 10 {
+		at := now.Add(time.Duration(day) * 24 * time.Hour)
+		if Decide(Input{Wish: wish, State: s, Now: at, Gap: 24 * time.Hour}).Due {
+			attempts++
+			s.Begin(at.Add(4*time.Minute), server)
+			s.Fail(at.Add(5*time.Minute), "unreachable", "down", time.Time{})
+		}
+	}
+	if attempts != 10 {
+		t.Errorf("%d attempts in ten days", attempts)
+	}
+}
+
 // A CA that says "now" for ever gets one order each tenth of a life, not one a run.
 func TestAWindowThatIsAlwaysPast(t *testing.T) {
 	w := &world{t: t, now: now, life: 90 * days}
@@ -148,6 +165,18 @@ func TestAmnesia(t *testing.T) {
 	}
 	if n := len(w.issues); n > 8 {
 		t.Errorf("%d certificates in sixty days", n)
+	}
+}
+
+// A CA that is asked for the first time has refused nothing yet.
+func TestAttemptsAtTwoServers(t *testing.T) {
+	var s State
+	for n := range 4 {
+		s.Begin(now.Add(time.Duration(n)*time.Minute), "https://other.example/dir")
+	}
+	s.Begin(now.Add(time.Hour), server)
+	if s.Attempt.Count != 1 {
+		t.Errorf("the first attempt counts as %d", s.Attempt.Count)
 	}
 }
 

@@ -57,7 +57,7 @@ func (w *Window) known() bool { return w != nil && !w.Draw.IsZero() }
 // between.
 type Attempt struct {
 	At     time.Time `json:"at"`
-	Count  int       `json:"count"` // in a row, this one included
+	Count  int       `json:"count"` // in a row at that server, this one included
 	Kind   string    `json:"kind"`  // acme.Kind, or interrupted
 	Error  string    `json:"error"`
 	Next   time.Time `json:"next"`             // not before
@@ -148,20 +148,22 @@ const future = 5 * time.Minute
 
 func ahead(t, now time.Time) bool { return t.After(now.Add(future)) }
 
-// backoff is how long after the n-th failure in a row the next attempt comes.
+// backoff is how long after the n-th failure in a row the next attempt comes. A
+// little less than a day: a daily job that has failed some minutes after it began
+// would else come too early the day after.
 func backoff(n int) time.Duration {
 	steps := []time.Duration{time.Minute, 10 * time.Minute, 100 * time.Minute}
 	if n <= len(steps) {
 		return steps[max(n, 1)-1]
 	}
-	return 24 * time.Hour
+	return 24*time.Hour - 15*time.Minute
 }
 
 // Begin notes that an attempt is about to be made. It is saved before the CA is
 // asked anything, so that being killed over and over is slow as well.
 func (s *State) Begin(now time.Time, server string) {
 	n := 1
-	if s.Attempt != nil && !ahead(s.Attempt.At, now) {
+	if s.Attempt != nil && s.Attempt.Server == server && !ahead(s.Attempt.At, now) {
 		n = s.Attempt.Count + 1
 	}
 	s.Attempt = &Attempt{At: now, Count: n, Kind: Interrupted, Error: "it was interrupted", Next: now.Add(backoff(n)), Server: server}
