@@ -81,7 +81,7 @@ func (a *App) depot(d *deployment, f storeFlags) (p depot, err error) {
 		if p.dest, err = filepath.Abs(p.dest); err != nil {
 			return p, err
 		}
-	} else if p.access, err = a.backupAccess(c, dir); err != nil {
+	} else if p.access, err = a.s3Access(c, dir); err != nil {
 		return p, err
 	}
 	p.recipients = c.Recipients
@@ -124,9 +124,9 @@ func readSecret(path string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, mostIdentity))
 }
 
-// access reads the credentials of object storage, from the file that regctl.yaml
+// s3Access reads the credentials of object storage, from the file that regctl.yaml
 // names, else from the environment, by the names that other tools use.
-func (a *App) backupAccess(c config.Backup, dir string) (backup.Access, error) {
+func (a *App) s3Access(c config.Backup, dir string) (backup.Access, error) {
 	get := a.Getenv
 	if c.Credentials != "" {
 		values, err := acme.ReadCredentials(below(dir, c.Credentials))

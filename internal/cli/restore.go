@@ -17,7 +17,7 @@ import (
 	"github.com/regctl/regctl/pkg/backup"
 	"github.com/regctl/regctl/pkg/compose"
 	"github.com/regctl/regctl/pkg/durable"
-	"github.com/regctl/regctl/pkg/users"
+	"github.com/regctl/regctl/pkg/pattern"
 )
 
 type restoreOptions struct {
@@ -154,7 +154,7 @@ func (a *App) openBackup(ctx context.Context, d *deployment, f storeFlags, name 
 
 func (a *App) runRestore(ctx context.Context, o restoreOptions, name string) error {
 	for _, p := range o.repositories {
-		if err := users.CheckPattern(p); err != nil {
+		if err := pattern.Check(p); err != nil {
 			return usagef("--repository %s: %v", p, err)
 		}
 	}
