@@ -1,0 +1,93 @@
+//go:build integration
+
+package integration
+
+import (
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestBackup backs a stack up, loses images, and brings them back: on the same
+// stack, and on a fresh one from nothing but the backup.
+func TestBackup(t *testing.T) {
+	t.Parallel()
+	for _, r := range []struct{ name, image string }{{"registry 3", imageRegistry3}, {"registry 2", imageRegistry2}} {
+		t.Run(r.name, func(t *testing.T) { testBackup(t, newFront(t, options{registry: r.image})) })
+	}
+}
+
+func testBackup(t *testing.T, f *front) {
+	store := filepath.Join(t.TempDir(), "store")
+	s := f.seedRepository(t, "team/app")
+	signature := f.attach(t, "team/app", s.digest, len(s.manifest))
+	f.pushIndex(t, "team/multi:v1", 2)
+	p := f.addUser(t, "reader", "--pull", "team/**")
+	var out struct {
+		Snapshot           string
+		Repositories, Tags int
+		Blobs              struct{ Total, New int }
+		Problems           []any
+	}
+	f.must(t, "backup", "--to", store, "--json").json(t, &out)
+	if out.Snapshot == "" || out.Repositories != 2 || out.Tags != 2 || out.Blobs.New != out.Blobs.Total || len(out.Problems) != 0 {
+		t.Errorf("%+v", out)
+	}
+	f.must(t, "backup", "--to", store, "--json").json(t, &out)
+	if out.Blobs.New != 0 {
+		t.Errorf("a second one copied again: %+v", out)
+	}
+	f.must(t, "backup", "verify", "--data", "--from", store)
+	images := []string{"team/app:v1", "team/app@" + signature, "team/multi:v1"}
+
+	t.Run("on the same stack", func(t *testing.T) {
+		links := func() string {
+			root := filepath.Join(f.volume(t, "registry-data"), "docker/registry/v2/repositories")
+			return tool(t, "sh", "-c", `cd "$1" && find . -path '*/_uploads' -prune -o -name link -printf '%p %m %U %G %T@\n' | sort`, "sh", root)
+		}
+		before := links()
+		f.expect(t, http.StatusAccepted, f.boss(), http.MethodDelete, "/v2/team/app/manifests/"+s.digest, "")
+		f.pushRandom(t, "team/later:v1", 1)
+		f.regctl(t, "restore", "latest", "--from", store).want(t, 1, "--yes")
+		f.must(t, "restore", "latest", "--from", store, "--yes")
+		if now := links(); now != before {
+			t.Errorf("links, with their times:\n%s\nbefore:\n%s", now, before)
+		}
+		for _, image := range images {
+			f.whole(t, image)
+		}
+		f.expect(t, http.StatusNotFound, f.boss(), http.MethodGet, "/v2/team/later/manifests/v1", "", header{"Accept", ociManifest})
+	})
+	t.Run("a corrupt blob", func(t *testing.T) {
+		hex := strings.TrimPrefix(s.layer, "sha256:")
+		data := filepath.Join(f.volume(t, "registry-data"), "docker/registry/v2/blobs/sha256", hex[:2], hex, "data")
+		good := readFile(t, data)
+		writeFile(t, data, strings.ToUpper(good), 0o644)
+		// What is copied is compared; a copy that is there stays as it was.
+		f.regctl(t, "backup", "--to", filepath.Join(t.TempDir(), "other")).want(t, 3)
+		f.must(t, "backup", "--to", store)
+		f.must(t, "backup", "verify", "--data", "--from", store)
+		writeFile(t, data, good, 0o644)
+	})
+	t.Run("from nothing but the backup", func(t *testing.T) {
+		f.must(t, "backup", "--to", store)
+		f.must(t, "down")
+		if err := removeProject(t.Context(), f.project); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.RemoveAll(f.dir); err != nil {
+			t.Fatal(err)
+		}
+		startProcess(t, nil, "", regctlBin, "restore", "--from", store, "--dir", f.dir).wait(t).want(t, 0)
+		f.must(t, "up")
+		f.http = f.client(t)
+		for _, image := range images {
+			f.whole(t, image)
+		}
+		// Users and rights came along.
+		f.expect(t, http.StatusOK, p, http.MethodGet, "/v2/team/app/manifests/v1", "", header{"Accept", ociManifest})
+		f.expect(t, http.StatusForbidden, p, http.MethodPost, "/v2/team/app/blobs/uploads/", "")
+	})
+}
