@@ -40,6 +40,10 @@ var scheduled = []struct {
 			}
 			return s.Purge
 		}, true, 12 * time.Hour},
+	{"backup", "Back up the registry", []string{"backup", "--quiet"},
+		func(s config.Schedule) string { return s.Backup }, true, 24 * time.Hour},
+	{"fsck", "Look for damage in the registry", []string{"fsck", "--quiet", "--slice", "today/7"},
+		func(s config.Schedule) string { return s.Fsck }, true, 24 * time.Hour},
 }
 
 // spread is by how much systemd puts each run off at random.

@@ -168,9 +168,11 @@ type KeepSemver struct {
 // or cron. A value is one of the forms that cron.Resolve reads; what a word leaves
 // open is drawn from project and domain.
 type Schedule struct {
-	Cert  string `yaml:"cert" json:"cert" default:"six-hourly" format:"times" doc:"when to run cert renew"`
-	GC    string `yaml:"gc" json:"gc" default:"off" format:"times" doc:"when to run gc"`
-	Purge string `yaml:"purge" json:"purge" default:"daily" format:"times" doc:"when to run gc purge, unless gc is off"`
+	Cert   string `yaml:"cert" json:"cert" default:"six-hourly" format:"times" doc:"when to run cert renew"`
+	GC     string `yaml:"gc" json:"gc" default:"off" format:"times" doc:"when to run gc"`
+	Purge  string `yaml:"purge" json:"purge" default:"daily" format:"times" doc:"when to run gc purge, unless gc is off"`
+	Backup string `yaml:"backup" json:"backup" default:"off" format:"times" doc:"when to run backup, to backup.target"`
+	Fsck   string `yaml:"fsck" json:"fsck" default:"off" format:"times" doc:"when to run fsck --slice today/7: daily, it reads every blob once a week"`
 }
 
 // Backup says where backups go. The counts are restic's: a snapshot stays that any
