@@ -134,7 +134,7 @@ func (b *bench) registryProgram(image string) (string, error) {
 		return "", err
 	}
 	id := string(out[:max(0, len(out)-1)])
-	defer exec.Command("docker", "rm", "--force", id).Run()
+	defer exec.Command("docker", "rm", "--force", "--volumes", id).Run()
 	_, err = b.once("docker", "cp", "--follow-link", id+":/bin/registry", program)
 	return program, err
 }
