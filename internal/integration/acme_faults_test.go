@@ -145,7 +145,7 @@ func TestACMEKilled(t *testing.T) {
 	t.Parallel()
 	a := acmeUp(t, options{}, pebble.Options{})
 	whole := a.must(t, "cert", "renew", "--force").took
-	for i := range 10 {
+	for i := range 7 {
 		p := a.start(t, "", "cert", "renew", "--force")
 		time.Sleep(time.Duration(mathrand.Int64N(int64(whole))))
 		p.signal(t, syscall.SIGKILL)

@@ -179,6 +179,7 @@ func testRegistryAlone(t *testing.T, f *front, s seed, p person) {
 // TestFrontClosing looks at what a reload puts before its signal: while its file
 // is there, answers of every kind end their connections.
 func TestFrontClosing(t *testing.T) {
+	t.Parallel()
 	f := newFront(t, options{})
 	s := f.seedRepository(t, "closing/app")
 	nginx := f.containerID(t, "nginx")

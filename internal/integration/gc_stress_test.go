@@ -39,7 +39,7 @@ func TestGCStress(t *testing.T) {
 			if c.grace != "" {
 				args = append(args, "--grace", c.grace)
 			}
-			s.run(15*time.Second, args)
+			s.run(12*time.Second, args)
 			s.check(c.most)
 		})
 	}

@@ -160,7 +160,7 @@ func TestGCKilled(t *testing.T) {
 	f.pushIndex(t, "keep/multi:v1", 2)
 	f.pushRandom(t, "keep/app:v1", 2)
 	var whole time.Duration
-	for i := range 12 {
+	for i := range 8 {
 		f.pushRandom(t, "keep/app:moving", 1)
 		f.pushRandom(t, "keep/app:moving", 1)
 		args := []string{"gc", "--yes", "--delete-untagged", "--untagged-older-than", "0s", "--grace", "0s"}

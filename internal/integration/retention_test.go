@@ -37,6 +37,7 @@ immutable: ["team/**:stable"]`
 // container runs and a client pulls; then tags and repositories are listed,
 // removed by name and put back.
 func TestRetention(t *testing.T) {
+	t.Parallel()
 	f := newFront(t, options{}, retentionRules)
 	docker := newDockerCLI(t)
 	docker.login(t, f.deployment)
