@@ -21,10 +21,12 @@ type scanned struct {
 	problems []storage.Problem
 }
 
-// A repository in which something is missing is read again so often, after so long:
-// what is only being written or deleted is another then.
+// A repository in which something is missing is read again after a while, until the
+// same was missing so many times in a row, and so often at most: what is only being
+// written or deleted is another each time.
 const (
-	rereads     = 5
+	rereads     = 40
+	steady      = 6
 	rereadAfter = 100 * time.Millisecond
 )
 
@@ -33,6 +35,7 @@ const (
 func scan(ctx context.Context, s *storage.Store, name string) (out *scanned, gone bool, err error) {
 	var lost map[string]storage.Problem
 	seen := map[string]storage.Digest{}
+	alike := 0 // looks in a row
 	for look := 0; ; look++ {
 		if err := ctx.Err(); err != nil {
 			return nil, false, err
@@ -51,7 +54,10 @@ func scan(ctx context.Context, s *storage.Store, name string) (out *scanned, gon
 				seen[e.tag] = e.digest
 			}
 		}
-		if len(holes) == 0 || look == rereads || look > 0 && same(lost, holes) {
+		if alike++; !same(lost, holes) {
+			alike = 1
+		}
+		if len(holes) == 0 || look == rereads || alike == steady {
 			for _, p := range holes {
 				if p.ID != storage.ChildMissing { // which is legal
 					next.problems = append(next.problems, p)
