@@ -74,9 +74,15 @@ func (s *storm) run(span time.Duration, gc []string) {
 	stop := make(chan struct{})
 	time.AfterFunc(span, func() { close(stop) })
 	var wg sync.WaitGroup
+	// 2.x writes links in place: a deletion that reads another client's tag just then
+	// fails half-way, with a 500. There each client has a repository of its own.
+	repositories := 4
+	if s.opts.registry == imageRegistry2 {
+		repositories = stormClients
+	}
 	for i := range stormClients {
 		wg.Go(func() {
-			c := &stormClient{storm: s, id: i, repo: fmt.Sprintf("storm/client-%d", i%4), rand: mathrand.New(mathrand.NewPCG(uint64(i), 7))}
+			c := &stormClient{storm: s, id: i, repo: fmt.Sprintf("storm/client-%d", i%repositories), rand: mathrand.New(mathrand.NewPCG(uint64(i), 7))}
 			for {
 				select {
 				case <-stop:
