@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -87,7 +88,8 @@ func didYouMean(root *cobra.Command, args []string, err error) error {
 		if strings.HasPrefix(word, "-") {
 			continue
 		}
-		if near := root.SuggestionsFor(word); len(near) > 0 && near[0] != word && advice.Of(err) == "" {
+		known := slices.ContainsFunc(root.Commands(), func(c *cobra.Command) bool { return c.Name() == word || c.HasAlias(word) })
+		if near := root.SuggestionsFor(word); !known && len(near) > 0 && advice.Of(err) == "" {
 			return advice.With(err, "did you mean regctl %s", near[0])
 		}
 		break

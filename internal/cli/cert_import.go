@@ -60,7 +60,7 @@ func (a *App) runCertImport(ctx context.Context, o certImportOptions) error {
 		if mode == config.ModeFiles {
 			hint = "name the files in tls.cert and tls.key: regctl cert renew takes them over whenever they change"
 		}
-		return advice.With(fmt.Errorf("%s %w: under tls.mode %s an imported certificate would be replaced by the next regctl up", d.Path(config.FileName), errContradicts, mode), "%s", hint)
+		return advice.With(&modeError{fmt.Sprintf("under tls.mode %s an imported certificate would be replaced by the next regctl up", mode)}, "%s", hint)
 	}
 	pair, err := certs.LoadFiles(o.cert, o.key)
 	if err != nil {
@@ -71,7 +71,7 @@ func (a *App) runCertImport(ctx context.Context, o certImportOptions) error {
 		return fmt.Errorf("%s: %w", o.cert, err)
 	}
 	if report.Leaf.SelfSigned {
-		return advice.With(fmt.Errorf("%s %w: %s is signed by itself: the next regctl cert renew would replace it", d.Path(config.FileName), errContradicts, o.cert),
+		return advice.With(&modeError{fmt.Sprintf("%s is signed by itself: under tls.mode letsencrypt the next regctl cert renew would replace it", o.cert)},
 			"set tls.mode: files to serve it as it is")
 	}
 	for _, w := range report.Warnings {

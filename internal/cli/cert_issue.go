@@ -38,7 +38,7 @@ func (a *App) runCertIssue(ctx context.Context, o certOptions) error {
 		return err
 	}
 	if d.cfg.TLS.Mode != config.ModeLetsEncrypt {
-		return advice.With(fmt.Errorf("%s %w: tls.mode is %s, which asks no ACME server", d.Path(config.FileName), errContradicts, d.cfg.TLS.Mode),
+		return advice.With(&modeError{fmt.Sprintf("tls.mode is %s, which asks no ACME server for a certificate", d.cfg.TLS.Mode)},
 			"set tls.mode: letsencrypt, then regctl up%s; what lies on disk is renewed by regctl cert renew%s", dirFlag(d.Dir), dirFlag(d.Dir))
 	}
 	return a.certRun(ctx, d, "cert issue", o)

@@ -47,6 +47,11 @@ type usageError struct{ err error }
 func (e *usageError) Error() string { return e.err.Error() }
 func (e *usageError) Unwrap() error { return e.err }
 
+// modeError says that what was asked for does not go with tls.mode.
+type modeError struct{ text string }
+
+func (e *modeError) Error() string { return e.text }
+
 func usagef(format string, args ...any) error { return &usageError{fmt.Errorf(format, args...)} }
 
 var (
@@ -67,6 +72,7 @@ func status(ctx context.Context, err error) int {
 		held    *lock.HeldError
 		busy    *backup.BusyError
 		inside  *insideError
+		mode    *modeError
 		ca      *acme.Error
 	)
 	switch {
@@ -80,7 +86,7 @@ func status(ctx context.Context, err error) int {
 		return inside.Status
 	case errors.As(err, &usage), errors.Is(err, backup.ErrTarget):
 		return statusUsage
-	case errors.As(err, &invalid), errors.As(err, &rights), errors.Is(err, errNoDeployment), errors.Is(err, errContradicts):
+	case errors.As(err, &invalid), errors.As(err, &rights), errors.As(err, &mode), errors.Is(err, errNoDeployment), errors.Is(err, errContradicts):
 		return statusConfig
 	case errors.As(err, &held), errors.As(err, &busy), errors.Is(err, compose.ErrBusy):
 		return statusLocked

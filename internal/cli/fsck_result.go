@@ -135,28 +135,17 @@ func count(n int, noun string) string {
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
-// fsckProgress tells how far a check is, with its rate and the time that is left.
+// fsckProgress tells how far a check is.
 func fsckProgress(tell func(progress)) func(fsck.Progress) {
-	var phase fsck.Phase
-	var begun time.Time
 	return func(p fsck.Progress) {
-		if p.Phase != phase {
-			phase, begun = p.Phase, time.Now()
-		}
-		out := progress{Phase: fsckPhases[p.Phase], Done: p.Done, Total: p.Total, Bytes: p.Bytes}
-		if spent := time.Since(begun); p.BytesTotal > 0 && p.Bytes > 0 && spent > 2*time.Second {
-			perSecond := float64(p.Bytes) / spent.Seconds()
-			left := time.Duration(float64(p.BytesTotal-p.Bytes)/perSecond) * time.Second
-			out.Note = fmt.Sprintf("%s/s, %s left", ui.Bytes(int64(perSecond)), left.Round(time.Second))
-		}
-		tell(out)
+		tell(progress{Phase: fsckPhases[p.Phase], Done: p.Done, Total: p.Total, Bytes: p.Bytes, BytesTotal: p.BytesTotal})
 	}
 }
 
 var fsckPhases = map[fsck.Phase]string{
 	fsck.PhaseWalk:  "looking what is there: blobs",
-	fsck.PhaseHash:  "comparing blobs with their digests:",
+	fsck.PhaseHash:  "comparing blobs with their digests",
 	fsck.PhaseJudge: "following tags and manifests: repositories",
 	fsck.PhaseAgain: "looking again at what seems damaged: repositories",
-	fsck.PhaseMend:  "mending:",
+	fsck.PhaseMend:  "mending",
 }

@@ -141,6 +141,9 @@ func where(p storage.Problem) string {
 }
 
 func (a *App) runGC(ctx context.Context, cmd *cobra.Command, o gcOptions) error {
+	if err := o.check(); err != nil {
+		return err
+	}
 	at, done, err := a.openSite(ctx, o.root, "gc")
 	if err != nil {
 		return err
@@ -151,9 +154,6 @@ func (a *App) runGC(ctx context.Context, cmd *cobra.Command, o gcOptions) error 
 	}
 	req := gcRequest{DeleteUntagged: o.deleteUntagged, UntaggedOlderThan: o.untaggedOlderThan, Grace: o.grace, KeepTrash: o.keepTrash,
 		DryRun: a.dryRun, Items: a.dryRun || a.ui.Verbose, Command: "gc"}
-	if err := o.check(); err != nil {
-		return err
-	}
 	if at.d != nil {
 		req.CosignTags = at.d.cfg.GC.CosignTags
 		if at.d.cfg.GC.KeepRunning {

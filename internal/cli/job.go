@@ -32,7 +32,6 @@ type progress struct {
 	Done  int64  `json:"done,omitempty"`
 	Total int64  `json:"total,omitempty"`
 	Bytes int64  `json:"bytes,omitempty"`
-	Note  string `json:"note,omitempty"` // rate and time left
 	// BytesTotal is how many are to come; 0 is unknown.
 	BytesTotal int64 `json:"bytes_total,omitempty"`
 }
@@ -126,7 +125,7 @@ func (a *App) do(ctx context.Context, at site, name string, options, result any)
 	}
 	show := ui.Progress{UI: &a.ui}
 	tell := func(p progress) {
-		show.Show(ui.Amount{Phase: p.Phase, Done: p.Done, Total: p.Total, Bytes: p.Bytes, BytesTotal: p.BytesTotal, Note: p.Note})
+		show.Show(ui.Amount{Phase: p.Phase, Done: p.Done, Total: p.Total, Bytes: p.Bytes, BytesTotal: p.BytesTotal})
 	}
 	defer show.End()
 	if at.root == "" {

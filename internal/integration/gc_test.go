@@ -117,7 +117,6 @@ func TestGCRefuses(t *testing.T) {
 	f := newFront(t, options{})
 	f.pushRandom(t, "a:1", 1)
 	t.Run("no deployment, no root", func(t *testing.T) {
-		tool(t, "true")
 		r := startProcess(t, []string{"REGCTL_DIR=" + t.TempDir()}, "", regctlBin, "gc", "--yes").wait(t)
 		r.want(t, 4, "hint: ")
 		startProcess(t, nil, "", regctlBin, "gc", "--yes", "--root", t.TempDir()).wait(t).want(t, 1, "docker/registry/v2")

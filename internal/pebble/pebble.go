@@ -18,7 +18,6 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/letsencrypt/challtestsrv"
 	"github.com/letsencrypt/pebble/v2/ca"
@@ -30,14 +29,8 @@ import (
 
 // Options say how the server differs from the usual one.
 type Options struct {
-	HTTPPort int                      // where http-01 looks, on the address that DNS says
-	Profiles map[string]time.Duration // name to lifetime; none: "default", five years
-	// EABKeys makes accounts need an external binding: key ID to base64url key.
-	EABKeys map[string]string
-	// RejectNonces is the percentage of good nonces that it refuses.
-	RejectNonces int
-	// Log gets what Pebble says; nil drops it.
-	Log io.Writer
+	HTTPPort int       // where http-01 looks, on the address that DNS says
+	Log      io.Writer // gets what Pebble says; nil drops it
 }
 
 // Server is a running one.
@@ -60,7 +53,7 @@ func Start(dir string, o Options) (*Server, error) {
 	for name, value := range map[string]string{
 		"PEBBLE_VA_NOSLEEP":          "1",
 		"PEBBLE_AUTHZREUSE":          "0",
-		"PEBBLE_WFE_NONCEREJECT":     fmt.Sprint(o.RejectNonces),
+		"PEBBLE_WFE_NONCEREJECT":     "0",
 		"PEBBLE_WFE_ORDERS_PER_PAGE": "100",
 	} {
 		if err := os.Setenv(name, value); err != nil {
@@ -76,22 +69,11 @@ func Start(dir string, o Options) (*Server, error) {
 	if err := s.startDNS(logger); err != nil {
 		return nil, err
 	}
-	profiles := map[string]ca.Profile{}
-	for name, lifetime := range o.Profiles {
-		profiles[name] = ca.Profile{Description: name, ValidityPeriod: uint64(lifetime / time.Second)}
-	}
-	if len(profiles) == 0 {
-		profiles["default"] = ca.Profile{Description: "default"}
-	}
+	profiles := map[string]ca.Profile{"default": {Description: "default"}}
 	store := db.NewMemoryStore()
-	for id, key := range o.EABKeys {
-		if err := store.AddExternalAccountKeyByID(id, key); err != nil {
-			return nil, err
-		}
-	}
 	authority := ca.New(logger, store, "", "ecdsa", 0, 1, profiles)
 	validator := va.New(logger, o.HTTPPort, 0, true, s.DNSAt, store)
-	web := wfe.New(logger, store, validator, authority, []string{"pebble.letsencrypt.org"}, true, len(o.EABKeys) > 0, 1, 1)
+	web := wfe.New(logger, store, validator, authority, []string{"pebble.letsencrypt.org"}, true, false, 1, 1)
 	s.web = &web
 	handler := web.Handler()
 	s.http = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -175,6 +157,3 @@ func (s *Server) SetRenewalInfo(certificate []byte, answer string) error {
 	}
 	return nil
 }
-
-// Client trusts the server.
-func (s *Server) Client() *http.Client { return s.http.Client() }

@@ -21,12 +21,11 @@ type Progress struct {
 const progressEvery = 200 * time.Millisecond
 
 // Amount is how much of a phase is done. A total of 0 is unknown, and so is a
-// size. A note, which may be empty, comes last.
+// size.
 type Amount struct {
 	Phase             string
 	Done, Total       int64
 	Bytes, BytesTotal int64
-	Note              string
 }
 
 // Show tells how far the work has come. Where it is known how many bytes are to
@@ -69,9 +68,6 @@ func (p *Progress) Show(a Amount) {
 		rate := float64(bytes) / took
 		left := time.Duration(float64(bytesTotal-bytes) / rate * float64(time.Second))
 		text += fmt.Sprintf(" of %s, %s/s, %s left", Bytes(bytesTotal), Bytes(int64(rate)), left.Round(time.Second))
-	}
-	if a.Note != "" {
-		text += ", " + a.Note
 	}
 	fmt.Fprintf(p.UI.Err, "\r%-*s", p.width, text)
 	p.width = len(text)

@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/regctl/regctl/pkg/advice"
 	"github.com/regctl/regctl/pkg/durable"
 	"github.com/regctl/regctl/pkg/storage"
 )
@@ -64,6 +65,9 @@ func OpenDir(dir string, create bool) (*Dir, error) {
 		}
 	}
 	root, err := os.OpenRoot(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, advice.With(fmt.Errorf("%w: there is no directory %s", ErrNoStore, dir), "regctl backup create --to %s makes the first; is the disk mounted?", dir)
+	}
 	if err != nil {
 		return nil, err
 	}
