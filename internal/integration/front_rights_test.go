@@ -139,20 +139,24 @@ func testRights(t *testing.T, f *front, people map[string]person, seeds map[stri
 		return
 	}
 	// What changes something is given something of its own to change.
-	f.inParallel(t, allowed, func(q question) {
+	pass := func(q question) {
 		q, err := f.prepare(t, q, seeds[q.op.repo])
 		if err == nil {
-			err = f.put(t, q)
-		}
-		reads := q.op.method == http.MethodHead || q.op.method == http.MethodGet
-		if err != nil && f.opts.registry == imageRegistry2 && q.op.form == "manifest" && reads {
-			// 2.x writes a tag's link in place: who reads it just then gets a 500.
 			err = f.put(t, q)
 		}
 		if err != nil {
 			t.Error(err)
 		}
-	})
+	}
+	if f.opts.registry == imageRegistry2 {
+		// One after the other: 2.x writes a tag's link in place, and what reads it
+		// just then, a deletion too, gets a 500.
+		for _, q := range allowed {
+			pass(q)
+		}
+	} else {
+		f.inParallel(t, allowed, pass)
+	}
 	t.Logf("%d requests refused, %d let through", len(refused), len(allowed))
 }
 
