@@ -24,8 +24,13 @@ const maxPassword = 4096
 // in less one line end, so that both `echo` and `printf` give the same.
 func (u *UI) ReadPassword(in io.Reader) ([]byte, error) {
 	if IsTerminal(in) {
+		fd := int(in.(*os.File).Fd())
+		// Before the prompt: a program that answers it, or a person who
+		// pastes, may be faster than the next line of this one.
+		show := hideInput(fd)
+		defer show()
 		fmt.Fprint(u.Err, "password: ")
-		p, err := term.ReadPassword(int(in.(*os.File).Fd()))
+		p, err := term.ReadPassword(fd)
 		fmt.Fprintln(u.Err)
 		return p, err
 	}

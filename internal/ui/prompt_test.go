@@ -71,8 +71,8 @@ func TestReadPasswordOnTerminal(t *testing.T) {
 	}
 }
 
-// notify tells once that something was written: that is after echo was asked
-// about, since the prompt comes first.
+// notify tells once that something was written: that is after echo was
+// turned off, which comes before the prompt.
 type notify struct{ asked chan struct{} }
 
 func (n notify) Write(p []byte) (int, error) {
