@@ -87,7 +87,7 @@ func TestNoPatternIsSlow(t *testing.T) {
 			t.Errorf("%q matches", pattern)
 		}
 	}
-	if took := time.Since(began); took > time.Second {
+	if took := time.Since(began); took > 20*time.Second {
 		t.Errorf("took %v", took)
 	}
 }
