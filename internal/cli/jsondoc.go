@@ -48,6 +48,8 @@ var results = []struct {
 	{"tag ls", tagList{}},
 	{"schedule install, schedule show, schedule remove", scheduleResult{}},
 	{"audit", auditResult{}},
+	{"images save", imagesSaved{}},
+	{"images load", imagesLoaded{}},
 	{"version", versionInfo{}},
 }
 

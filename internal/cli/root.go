@@ -67,7 +67,7 @@ Begin with:
 	add(users, newUserCommand(a))
 	add(certificates, newCertCommand(a))
 	add(store, newGCCommand(a), newFsckCommand(a), newBackupCommand(a), newRestoreCommand(a), newRepoCommand(a), newTagCommand(a))
-	add(around, newAuditCommand(a), newScheduleCommand(a), newCICommand(a), newVersionCommand(a))
+	add(around, newAuditCommand(a), newScheduleCommand(a), newCICommand(a), newImagesCommand(a), newVersionCommand(a))
 	root.AddCommand(newInsideCommand(a))
 	root.SetHelpCommandGroupID(around.ID)
 	root.SetCompletionCommandGroupID(around.ID)

@@ -40,7 +40,7 @@ func (c *Client) Pull(ctx context.Context, ref string, progress func(line string
 		return ctx.Err()
 	}
 	return advice.With(fmt.Errorf("%w: %s is not on this host and cannot be pulled: %w", ErrImage, ref, err),
-		"docker pull %s; on a host without internet, bring it in with docker save and docker load, or name another image in regctl.yaml", ref)
+		"docker pull %s; on a host without internet, bring it in with regctl images save and load, or name another image in regctl.yaml", ref)
 }
 
 func (c *Client) pull(ctx context.Context, ref string, progress func(line string)) error {
