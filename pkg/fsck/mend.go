@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/regctl/regctl/pkg/lock"
@@ -123,12 +124,10 @@ func (m *mender) run(ctx context.Context) error {
 	}
 	for range rounds {
 		changed := false
-		steps := Plan(m.store, m.out.Report)
+		steps := slices.DeleteFunc(Plan(m.store, m.out.Report), func(st Step) bool { return m.tried[string(st.Action)+" "+st.Path] })
+		m.announce(steps)
 		for i := range steps {
 			st := &steps[i]
-			if m.tried[string(st.Action)+" "+st.Path] {
-				continue
-			}
 			m.tried[string(st.Action)+" "+st.Path] = true
 			m.done++
 			m.tell()
@@ -209,6 +208,17 @@ func (m *mender) expect(ctx context.Context, st *Step) {
 		}
 		st.Message = "nobody asked has it"
 	}
+}
+
+// announce tells sources what the steps will ask for, but not of what the trash has.
+func (m *mender) announce(steps []Step) {
+	var wants []Want
+	for _, st := range steps {
+		if _, trashed := m.trash.blobs[st.Digest]; st.Action == Fetch && !trashed {
+			wants = append(wants, st.want)
+		}
+	}
+	announce(m.o.Sources, wants)
 }
 
 func (m *mender) sources() []Source { return append([]Source{m.trash}, m.o.Sources...) }
