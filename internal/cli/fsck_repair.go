@@ -144,7 +144,7 @@ func (a *App) repairStack(ctx context.Context, at site, ask fsckRepairRequest, s
 		if wants = out.Wants; len(came) == 0 || len(wants) == 0 {
 			break
 		}
-		ask.Suspects = nil
+		ask.Suspects = out.Suspects
 	}
 	for i, st := range steps {
 		if st.From == gathered {

@@ -19,7 +19,7 @@ func Gather(ctx context.Context, dir string, sources []Source, wants []Want, tel
 	if err := durable.MkdirAll(filepath.Join(dir, filepath.FromSlash(blobsDir)), 0o755); err != nil {
 		return nil, err
 	}
-	h := newHasher(nil, 0)
+	h := newHasher(nil, Options{})
 	// A container without rights of root has to read them; the directory above keeps
 	// others out.
 	readable := func(f *os.File) error { return f.Chmod(0o644) }

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/regctl/regctl/pkg/durable"
@@ -64,7 +65,9 @@ func (h *History) Write(path string) error {
 }
 
 // byHash tells problems that only reading the blob finds.
-func byHash(id string) bool { return id == BlobCorrupt }
+func byHash(id, path string) bool {
+	return id == BlobCorrupt || id == storage.Unreadable && strings.HasPrefix(path, blobsDir+"/") && strings.HasSuffix(path, "/data")
+}
 
 // Add adds a report that was made then, and tells the report what is known of its
 // problems.
@@ -76,7 +79,7 @@ func (h *History) Add(r *Report, at time.Time) {
 		s, known := h.Problems[key]
 		if !known {
 			s = Seen{First: at, Good: h.Any}
-			if byHash(id) {
+			if byHash(id, path) {
 				s.Good = h.hashed(d)
 			}
 		}
@@ -97,12 +100,9 @@ func (h *History) Add(r *Report, at time.Time) {
 	}
 	// What this check could not see may still be so.
 	for key, s := range h.Problems {
-		var id, digest string
-		if i := len(BlobCorrupt); len(key) > i && key[:i] == BlobCorrupt {
-			id, digest = BlobCorrupt, pathDigest(key[i+1:])
-		}
-		d, err := storage.ParseDigest(digest)
-		if byHash(id) && (r.Fast || r.Slice != "" && err == nil && !slice.Has(d)) {
+		id, path, _ := strings.Cut(key, " ")
+		d, err := storage.ParseDigest(pathDigest(path))
+		if byHash(id, path) && (r.Fast || r.Slice != "" && err == nil && !slice.Has(d)) {
 			now[key] = s
 		}
 	}

@@ -39,7 +39,8 @@ type Mended struct {
 	Steps  []Step  `json:"steps"`
 	// Wants are blobs that no source has given.
 	Wants []Want `json:"wants"`
-	// Suspects are those that were found not to match their digests.
+	// Suspects are those that were found not to match their digests, or not to be
+	// readable.
 	Suspects []storage.Digest `json:"suspects"`
 }
 
@@ -54,7 +55,7 @@ func Mend(ctx context.Context, dir string, o MendOptions) (*Mended, error) {
 		return nil, err
 	}
 	defer s.Close()
-	m := &mender{store: s, o: o, hasher: newHasher(s, o.Check.Rate), out: &Mended{Steps: []Step{}}, tried: map[string]bool{}}
+	m := &mender{store: s, o: o, hasher: newHasher(s, o.Check), out: &Mended{Steps: []Step{}}, tried: map[string]bool{}}
 	if !o.DryRun {
 		held, err := m.prepare(ctx)
 		if err != nil {
@@ -107,7 +108,7 @@ func (m *mender) run(ctx context.Context) error {
 	}
 	m.out.Report = first
 	for _, f := range first.findings {
-		if f.ID == BlobCorrupt {
+		if byHash(f.ID, f.Path) {
 			m.out.Suspects = append(m.out.Suspects, f.Digest)
 		}
 	}
@@ -142,7 +143,7 @@ func (m *mender) run(ctx context.Context) error {
 		}
 		again := m.o.Check
 		again.Fast = true
-		if m.out.Report, err = m.check(ctx, again, nil); err != nil {
+		if m.out.Report, err = m.check(ctx, again, m.unmended()); err != nil {
 			return err
 		}
 	}
@@ -155,6 +156,13 @@ func (m *mender) run(ctx context.Context) error {
 	last.Fast, last.Slice = first.Fast, first.Slice
 	last.Checked.Hashed, last.Checked.HashedBytes = first.Checked.Hashed, first.Checked.HashedBytes
 	return nil
+}
+
+// unmended are the suspects that are still as they were.
+func (m *mender) unmended() []storage.Digest {
+	return slices.DeleteFunc(slices.Clone(m.out.Suspects), func(d storage.Digest) bool {
+		return slices.ContainsFunc(m.out.Steps, func(st Step) bool { return st.Action == Fetch && st.Digest == d && (st.Done || st.Aside != "") })
+	})
 }
 
 func (m *mender) check(ctx context.Context, o Options, suspects []storage.Digest) (*Report, error) {
