@@ -66,7 +66,15 @@ func (h *History) Write(path string) error {
 
 // byHash tells problems that only reading the blob finds.
 func byHash(id, path string) bool {
-	return id == BlobCorrupt || id == storage.Unreadable && strings.HasPrefix(path, blobsDir+"/") && strings.HasSuffix(path, "/data")
+	switch id {
+	case BlobCorrupt:
+		return true
+	case storage.Unreadable:
+		return strings.HasPrefix(path, blobsDir+"/") && strings.HasSuffix(path, "/data")
+	case string(storage.LinkMismatch):
+		return strings.Contains(path, "/"+layersDir+"/") && !strings.Contains(path, "/"+layersDir+"/"+storage.SHA256.String()+"/")
+	}
+	return false
 }
 
 // Add adds a report that was made then, and tells the report what is known of its
@@ -134,9 +142,12 @@ func (h *History) hashed(d storage.Digest) time.Time {
 	return last
 }
 
-// pathDigest is the digest of a blob's path.
+// pathDigest is the digest of a blob's path, or of a layer's link.
 func pathDigest(path string) string {
-	hex := filepath.Base(filepath.Dir(path))
-	alg := filepath.Base(filepath.Dir(filepath.Dir(filepath.Dir(path))))
-	return alg + ":" + hex
+	dir := filepath.Dir(path)
+	above := filepath.Dir(dir)
+	if strings.HasPrefix(path, blobsDir+"/") {
+		above = filepath.Dir(above)
+	}
+	return filepath.Base(above) + ":" + filepath.Base(dir)
 }

@@ -16,7 +16,7 @@ type MendOptions struct {
 	// Check says how to find what is to be mended. What is looked at again
 	// afterwards is not hashed again.
 	Check Options
-	// Suspects are blobs to be hashed, even under Check.Fast.
+	// Suspects are blobs, or other digests of blobs, to be hashed, even under Check.Fast.
 	Suspects []storage.Digest
 	// Sources are asked in their order, after the trash of collections.
 	Sources []Source
@@ -167,6 +167,7 @@ func (m *mender) unmended() []storage.Digest {
 
 func (m *mender) check(ctx context.Context, o Options, suspects []storage.Digest) (*Report, error) {
 	c := newCheck(m.store, o)
+	c.suspects = suspects
 	if err := c.walk(ctx); err != nil {
 		return nil, err
 	}
