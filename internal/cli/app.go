@@ -40,6 +40,7 @@ type App struct {
 	Args    []string // the command line without the program's name
 	Connect func(context.Context) (*engine.Client, error)
 	Systemd schedule.Systemd
+	settle  time.Duration // of fsck, 0 for its default: tests are in a hurry
 
 	// The flags every command has.
 	dir     string

@@ -21,6 +21,8 @@ type fsckOptions struct {
 	limit  string
 	repair bool
 	from   []string
+	// identity decrypts backups that from names.
+	identity string
 }
 
 func newFsckCommand(a *App) *cobra.Command {
@@ -57,7 +59,8 @@ all that can be found.`,
 	f.StringVar(&o.slice, "slice", "", "hash a part of the blobs: 2/7, or today/7 for another part each day")
 	f.StringVar(&o.limit, "limit", "", "read no more than this for hashing: 50MiB/s")
 	f.BoolVar(&o.repair, "repair", false, "mend what can be mended; what is bad is moved aside, never deleted")
-	f.StringArrayVar(&o.from, "from", nil, "with --repair: where good blobs are: https://REGISTRY[/PREFIX], a storage directory, or an unencrypted directory of backups; may be given again")
+	f.StringArrayVar(&o.from, "from", nil, "with --repair: where good blobs are: https://REGISTRY[/PREFIX], a storage directory, or backups: a directory, s3://bucket/prefix, an exported file (may be given several times)")
+	f.StringVar(&o.identity, "identity", "", "age identity file that decrypts backups of --from (default: backup.identity in regctl.yaml)")
 	f.BoolVar(&o.sparse, "sparse", false, "an index without some of its manifests was pushed so on purpose")
 	return c
 }
@@ -68,15 +71,17 @@ type fsckRequest struct {
 	Slice  fsck.Slice `json:"slice"`
 	Rate   int64      `json:"rate"`
 	Sparse bool       `json:"sparse"`
+	// Settle is 0 for the default.
+	Settle time.Duration `json:"settle"`
 }
 
-func (o fsckOptions) request(now time.Time) (r fsckRequest, err error) {
-	r = fsckRequest{Fast: o.fast, Sparse: o.sparse}
+func (a *App) fsckRequest(o fsckOptions) (r fsckRequest, err error) {
+	r = fsckRequest{Fast: o.fast, Sparse: o.sparse, Settle: a.settle}
 	if o.fast && (o.slice != "" || o.limit != "") {
 		return r, usagef("--fast hashes nothing that --slice or --limit could be about")
 	}
 	if o.slice != "" {
-		if r.Slice, err = fsck.ParseSlice(o.slice, now); err != nil {
+		if r.Slice, err = fsck.ParseSlice(o.slice, a.Now()); err != nil {
 			return r, usagef("--slice: %w", err)
 		}
 	}
@@ -89,19 +94,25 @@ func (o fsckOptions) request(now time.Time) (r fsckRequest, err error) {
 }
 
 func (r fsckRequest) options(tell func(progress)) fsck.Options {
-	return fsck.Options{Fast: r.Fast, Slice: r.Slice, Rate: r.Rate, Sparse: r.Sparse, Progress: fsckProgress(tell)}
+	return fsck.Options{Fast: r.Fast, Slice: r.Slice, Rate: r.Rate, Sparse: r.Sparse, Settle: r.Settle, Progress: fsckProgress(tell)}
 }
 
 func (a *App) runFsck(ctx context.Context, o fsckOptions) error {
-	req, err := o.request(a.Now())
+	req, err := a.fsckRequest(o)
 	if err != nil {
 		return err
 	}
 	if o.repair {
+		if o.identity != "" && len(o.from) == 0 {
+			return usagef("--identity is for --from")
+		}
 		return a.runFsckRepair(ctx, o, req)
 	}
 	if len(o.from) > 0 {
 		return usagef("--from is for --repair")
+	}
+	if o.identity != "" {
+		return usagef("--identity is for --repair --from")
 	}
 	at, done, err := a.openReading(ctx, o.root)
 	if err != nil {

@@ -4,8 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"os"
-	"strings"
 
 	"github.com/regctl/regctl/internal/ui"
 	"github.com/regctl/regctl/pkg/compose"
@@ -16,7 +16,7 @@ import (
 // fsckRepairRequest is what a repair is asked for.
 type fsckRepairRequest struct {
 	fsckRequest
-	From     []string         `json:"from"`
+	From     []fsckSource     `json:"from"`
 	Tags     bool             `json:"tags"`
 	DryRun   bool             `json:"dry_run"`
 	Suspects []storage.Digest `json:"suspects"`
@@ -27,7 +27,7 @@ func fsckRepairJob(ctx context.Context, root string, options json.RawMessage, te
 	if err := json.Unmarshal(options, &req); err != nil {
 		return nil, err
 	}
-	sources, done, err := openSources(req.From)
+	sources, done, err := openSources(ctx, req.From)
 	if err != nil {
 		return nil, err
 	}
@@ -40,38 +40,13 @@ func fsckRepairJob(ctx context.Context, root string, options json.RawMessage, te
 	return m, nil
 }
 
-// openSources opens what --from names.
-func openSources(from []string) (out []fsck.Source, done func(), err error) {
-	var dirs []*fsck.Directory
-	done = func() {
-		for _, d := range dirs {
-			d.Close()
-		}
-	}
-	for _, f := range from {
-		if strings.Contains(f, "://") {
-			r, err := fsck.OpenRegistry(f)
-			if err != nil {
-				done()
-				return nil, nil, usagef("--from: %w", err)
-			}
-			out = append(out, r)
-			continue
-		}
-		d, err := fsck.OpenDirectory(f)
-		if err != nil {
-			done()
-			return nil, nil, err
-		}
-		dirs = append(dirs, d)
-		out = append(out, d)
-	}
-	return out, done, nil
-}
-
 func (a *App) runFsckRepair(ctx context.Context, o fsckOptions, req fsckRequest) error {
 	// What --from names is looked at before anything else is done.
-	sources, closeSources, err := openSources(o.from)
+	from, err := a.fsckSources(o)
+	if err != nil {
+		return err
+	}
+	sources, closeSources, err := openSources(ctx, from)
 	if err != nil {
 		return err
 	}
@@ -84,7 +59,7 @@ func (a *App) runFsckRepair(ctx context.Context, o fsckOptions, req fsckRequest)
 	ask := fsckRepairRequest{fsckRequest: req, Tags: a.yes, DryRun: a.dryRun}
 	var out fsck.Mended
 	if at.root != "" {
-		ask.From = o.from
+		ask.From = from
 		err = a.do(ctx, at, "fsck repair", ask, &out)
 	} else {
 		err = a.repairStack(ctx, at, ask, sources, &out)
@@ -151,14 +126,15 @@ func (a *App) repairStack(ctx context.Context, at site, ask fsckRepairRequest, s
 	}
 	first := out.Report
 	ask.Suspects, ask.Fast, ask.Slice = out.Suspects, true, fsck.Slice{}
-	wants, steps := out.Wants, []fsck.Step{}
+	wants, steps, givers := out.Wants, []fsck.Step{}, map[storage.Digest]string{}
 	for range repairs {
 		came, err := a.gather(ctx, scratch, sources, wants)
 		if err != nil {
 			return err
 		}
+		maps.Copy(givers, came)
 		if len(came) > 0 {
-			at.binds, ask.From = map[string]string{scratch: gathered}, []string{gathered}
+			at.binds, ask.From = map[string]string{scratch: gathered}, []fsckSource{{Dest: gathered}}
 		}
 		*out = fsck.Mended{}
 		if err := a.do(ctx, at, "fsck repair", ask, out); err != nil {
@@ -168,11 +144,11 @@ func (a *App) repairStack(ctx context.Context, at site, ask fsckRepairRequest, s
 		if wants = out.Wants; len(came) == 0 || len(wants) == 0 {
 			break
 		}
-		ask.Suspects = nil
+		ask.Suspects = out.Suspects
 	}
 	for i, st := range steps {
 		if st.From == gathered {
-			steps[i].From = strings.Join(sourceNames(sources), ", ")
+			steps[i].From = givers[st.Digest]
 		}
 	}
 	out.Steps = steps
@@ -181,7 +157,7 @@ func (a *App) repairStack(ctx context.Context, at site, ask fsckRepairRequest, s
 	return nil
 }
 
-func (a *App) gather(ctx context.Context, scratch string, sources []fsck.Source, wants []fsck.Want) ([]storage.Digest, error) {
+func (a *App) gather(ctx context.Context, scratch string, sources []fsck.Source, wants []fsck.Want) (map[storage.Digest]string, error) {
 	if len(sources) == 0 || len(wants) == 0 {
 		return nil, nil
 	}
@@ -230,11 +206,4 @@ func joinSteps(steps, more []fsck.Step) []fsck.Step {
 		steps = append(steps, st)
 	}
 	return steps
-}
-
-func sourceNames(sources []fsck.Source) (out []string) {
-	for _, s := range sources {
-		out = append(out, s.String())
-	}
-	return out
 }

@@ -17,12 +17,11 @@ import (
 func command(t *testing.T, args ...string) (status int, out, errs string) {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
-	a := &App{In: strings.NewReader(""), Out: &stdout, Err: &stderr, Getenv: func(string) string { return "" }, Now: time.Now, Args: args}
+	a := &App{In: strings.NewReader(""), Out: &stdout, Err: &stderr, Getenv: func(string) string { return "" }, Now: time.Now, Args: args, settle: time.Millisecond}
 	return a.Run(context.Background()), stdout.String(), stderr.String()
 }
 
-// damagedTree has a tag that is whole and one that is not. The damage is old, so
-// that it is not waited for.
+// damagedTree has two tags and the config of the one that a test is to damage.
 func damagedTree(t *testing.T) (tree *storagetest.Tree, config storage.Digest) {
 	tree = storagetest.New(t.TempDir())
 	tree.Tag("team/app", "good", tree.Image("team/app", "config one", "layer one"))

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
 )
@@ -69,3 +71,9 @@ func OpenTarget(dest string, a Access, create bool) (Target, error) {
 
 // IsDirectory tells whether a target's name is one of a directory.
 func IsDirectory(dest string) bool { return !strings.Contains(dest, "://") }
+
+// HasStore tells whether a directory holds backups.
+func HasStore(dir string) bool {
+	fi, err := os.Stat(filepath.Join(dir, headName))
+	return err == nil && fi.Mode().IsRegular()
+}

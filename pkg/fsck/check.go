@@ -25,12 +25,14 @@ type check struct {
 	names    []string   // of repositories
 	blobs    []blob
 	index    map[storage.Digest]int32
-	referred []atomic.Bool    // by index
-	hashed   map[int32]bool   // blobs that match their digest
-	bad      map[int32]string // and those that do not: why
-	told     map[string]int   // findings of an ID that are
-	more     map[string]int   // findings that are only counted, by ID
-	again    bool             // what was listed may be out of date
+	referred []atomic.Bool              // by index
+	hashed   map[int32]bool             // blobs that match their digest
+	bad      map[int32]string           // and those that do not: why
+	aliases  map[[2]storage.Digest]bool // whether a blob has that other digest, too
+	suspects []storage.Digest           // to be hashed in any case
+	told     map[string]int             // findings of an ID that are
+	more     map[string]int             // findings that are only counted, by ID
+	again    bool                       // what was listed may be out of date
 }
 
 // Check checks the storage at dir.
@@ -69,7 +71,7 @@ func newCheck(s *storage.Store, o Options) *check {
 		}
 	}
 	c := &check{store: s, opts: o, workers: o.Workers, report: &Report{Fast: o.Fast, Slice: o.Slice.String()},
-		hashed: map[int32]bool{}, bad: map[int32]string{}, told: map[string]int{}, more: map[string]int{}}
+		hashed: map[int32]bool{}, aliases: map[[2]storage.Digest]bool{}, bad: map[int32]string{}, told: map[string]int{}, more: map[string]int{}}
 	if c.workers == 0 {
 		c.workers = 2 * runtime.GOMAXPROCS(0)
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"github.com/regctl/regctl/pkg/durable"
 	"github.com/regctl/regctl/pkg/storage"
@@ -13,16 +12,18 @@ import (
 
 // Gather brings blobs from sources into a directory that can then be a [Directory]
 // for [Mend], where that cannot ask the sources itself. Everything in it is
-// compared with its digest. It returns which blobs came; tell, which may be nil, is
-// called after each.
-func Gather(ctx context.Context, dir string, sources []Source, wants []Want, tell func(Progress)) (came []storage.Digest, err error) {
+// compared with its digest. It returns which blobs came, and from where; tell, which
+// may be nil, is called after each.
+func Gather(ctx context.Context, dir string, sources []Source, wants []Want, tell func(Progress)) (came map[storage.Digest]string, err error) {
+	came = map[storage.Digest]string{}
 	if err := durable.MkdirAll(filepath.Join(dir, filepath.FromSlash(blobsDir)), 0o755); err != nil {
 		return nil, err
 	}
-	h := newHasher(nil, 0)
+	h := newHasher(nil, Options{})
 	// A container without rights of root has to read them; the directory above keeps
 	// others out.
 	readable := func(f *os.File) error { return f.Chmod(0o644) }
+	announce(sources, wants)
 	for i, w := range wants {
 		to := filepath.Join(dir, filepath.FromSlash(storage.BlobPath(w.Digest)))
 		if err := durable.MkdirAll(to, 0o755); err != nil {
@@ -42,7 +43,7 @@ func Gather(ctx context.Context, dir string, sources []Source, wants []Want, tel
 				return came, ctx.Err()
 			}
 			if err == nil {
-				came = append(came, w.Digest)
+				came[w.Digest] = s.String()
 				break
 			}
 		}
@@ -50,5 +51,5 @@ func Gather(ctx context.Context, dir string, sources []Source, wants []Want, tel
 			tell(Progress{Phase: PhaseMend, Done: int64(i + 1), Total: int64(len(wants))})
 		}
 	}
-	return slices.Clip(came), nil
+	return came, nil
 }

@@ -30,13 +30,14 @@ type hasher struct {
 	store   *storage.Store
 	limit   *rate.Limiter // nil: none
 	buffers sync.Pool
+	fault   func(storage.Digest) error // of Options
 }
 
-func newHasher(s *storage.Store, bytesPerSecond int64) *hasher {
-	h := &hasher{store: s}
+func newHasher(s *storage.Store, o Options) *hasher {
+	h := &hasher{store: s, fault: o.fault}
 	h.buffers.New = func() any { return new([chunk]byte) }
-	if bytesPerSecond > 0 {
-		h.limit = rate.NewLimiter(rate.Limit(bytesPerSecond), chunk)
+	if o.Rate > 0 {
+		h.limit = rate.NewLimiter(rate.Limit(o.Rate), chunk)
 	}
 	return h
 }
@@ -54,6 +55,9 @@ func (h *hasher) why(ctx context.Context, d storage.Digest) (bad string, gone bo
 	defer f.Close()
 	sequential(f)
 	sum, n, err := h.sum(ctx, d.Algorithm(), f)
+	if h.fault != nil && err == nil {
+		err = h.fault(d)
+	}
 	switch {
 	case ctx.Err() != nil:
 		return "", false, n, ctx.Err()
@@ -109,7 +113,7 @@ func (c *check) hash(ctx context.Context) error {
 			total += b.size
 		}
 	}
-	h := newHasher(c.store, c.opts.Rate)
+	h := newHasher(c.store, c.opts)
 	workers := c.opts.Workers
 	if workers == 0 {
 		workers = runtime.GOMAXPROCS(0)

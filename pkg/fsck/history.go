@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/regctl/regctl/pkg/durable"
@@ -64,7 +65,17 @@ func (h *History) Write(path string) error {
 }
 
 // byHash tells problems that only reading the blob finds.
-func byHash(id string) bool { return id == BlobCorrupt }
+func byHash(id, path string) bool {
+	switch id {
+	case BlobCorrupt:
+		return true
+	case storage.Unreadable:
+		return strings.HasPrefix(path, blobsDir+"/") && strings.HasSuffix(path, "/data")
+	case string(storage.LinkMismatch):
+		return strings.Contains(path, "/"+layersDir+"/") && !strings.Contains(path, "/"+layersDir+"/"+storage.SHA256.String()+"/")
+	}
+	return false
+}
 
 // Add adds a report that was made then, and tells the report what is known of its
 // problems.
@@ -76,7 +87,7 @@ func (h *History) Add(r *Report, at time.Time) {
 		s, known := h.Problems[key]
 		if !known {
 			s = Seen{First: at, Good: h.Any}
-			if byHash(id) {
+			if byHash(id, path) {
 				s.Good = h.hashed(d)
 			}
 		}
@@ -97,12 +108,9 @@ func (h *History) Add(r *Report, at time.Time) {
 	}
 	// What this check could not see may still be so.
 	for key, s := range h.Problems {
-		var id, digest string
-		if i := len(BlobCorrupt); len(key) > i && key[:i] == BlobCorrupt {
-			id, digest = BlobCorrupt, pathDigest(key[i+1:])
-		}
-		d, err := storage.ParseDigest(digest)
-		if byHash(id) && (r.Fast || r.Slice != "" && err == nil && !slice.Has(d)) {
+		id, path, _ := strings.Cut(key, " ")
+		d, err := storage.ParseDigest(pathDigest(path))
+		if byHash(id, path) && (r.Fast || r.Slice != "" && err == nil && !slice.Has(d)) {
 			now[key] = s
 		}
 	}
@@ -134,9 +142,12 @@ func (h *History) hashed(d storage.Digest) time.Time {
 	return last
 }
 
-// pathDigest is the digest of a blob's path.
+// pathDigest is the digest of a blob's path, or of a layer's link.
 func pathDigest(path string) string {
-	hex := filepath.Base(filepath.Dir(path))
-	alg := filepath.Base(filepath.Dir(filepath.Dir(filepath.Dir(path))))
-	return alg + ":" + hex
+	dir := filepath.Dir(path)
+	above := filepath.Dir(dir)
+	if strings.HasPrefix(path, blobsDir+"/") {
+		above = filepath.Dir(above)
+	}
+	return filepath.Base(above) + ":" + filepath.Base(dir)
 }

@@ -1,6 +1,7 @@
 package fsck
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,6 +13,7 @@ import (
 
 // judge follows the links of one repository as the registry would.
 type judge struct {
+	ctx    context.Context // of this one look
 	c      *check
 	name   string
 	r      *storage.Repository
@@ -42,8 +44,8 @@ type trial struct {
 }
 
 // repository judges one repository. It returns nil when it is gone.
-func (c *check) repository(name string) *judgement {
-	j := &judge{c: c, name: name, revs: map[storage.Digest]storage.Link{}, layers: map[storage.Digest]storage.Link{},
+func (c *check) repository(ctx context.Context, name string) *judgement {
+	j := &judge{ctx: ctx, c: c, name: name, revs: map[storage.Digest]storage.Link{}, layers: map[storage.Digest]storage.Link{},
 		needed: map[storage.Digest]bool{}, seen: map[storage.Digest]*trial{}, out: judgement{name: name}}
 	var err error
 	// What is unknown in it the walk tells.

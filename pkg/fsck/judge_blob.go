@@ -1,8 +1,11 @@
 package fsck
 
 import (
+	"context"
 	"fmt"
+	"io"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/regctl/regctl/pkg/storage"
@@ -39,6 +42,11 @@ func (j *judge) blob(d storage.Descriptor, v *trial) {
 	default:
 		target = l.Target
 		j.needed[target] = true
+		if target != d.Digest && !j.c.standsFor(j.ctx, target, d.Digest) {
+			v.faults = append(v.faults, &finding{Problem: storage.Problem{ID: string(storage.LinkMismatch), Repository: j.name, Digest: d.Digest, Path: at,
+				Message: "this link leads to " + target.String() + ", whose bytes have another digest"}, what: aboutLayer, repositories: []string{j.name}, size: d.Size})
+			return
+		}
 	}
 	if target.Algorithm() != storage.SHA256 && l.Fault != "" {
 		return // which blob an alias led to is not known
@@ -68,6 +76,34 @@ func (j *judge) data(target storage.Digest, d storage.Descriptor) []*finding {
 		return nil
 	}
 	return []*finding{f}
+}
+
+// standsFor tells whether a blob that a layer's other digest leads to has that
+// digest, as far as this check hashes. That it does not match its own is another
+// matter.
+func (c *check) standsFor(ctx context.Context, target, alias storage.Digest) bool {
+	if !slices.Contains(c.suspects, alias) && (c.opts.Fast || !c.opts.Slice.Has(alias)) {
+		return true
+	}
+	key := [2]storage.Digest{target, alias}
+	c.mu.Lock()
+	good, known := c.aliases[key]
+	c.mu.Unlock()
+	if known && good {
+		return true
+	}
+	f, _, err := c.store.OpenBlob(target)
+	if err != nil {
+		return true
+	}
+	defer f.Close()
+	h, own := newHasher(c.store, c.opts), target.Algorithm().New()
+	sum, _, err := h.sum(ctx, alias.Algorithm(), io.TeeReader(f, own))
+	good = err != nil || sum == alias || target.Algorithm().Sum(own) != target
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.aliases[key] = good
+	return good
 }
 
 // badID tells a blob that the disk does not give from one that is another.

@@ -139,7 +139,7 @@ func (c *check) look(ctx context.Context, phase Phase, which []int, out []*judge
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		j := c.repository(c.names[which[i]])
+		j := c.repository(ctx, c.names[which[i]])
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		out[which[i]] = j

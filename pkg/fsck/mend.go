@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/regctl/regctl/pkg/lock"
@@ -15,7 +16,7 @@ type MendOptions struct {
 	// Check says how to find what is to be mended. What is looked at again
 	// afterwards is not hashed again.
 	Check Options
-	// Suspects are blobs to be hashed, even under Check.Fast.
+	// Suspects are blobs, or other digests of blobs, to be hashed, even under Check.Fast.
 	Suspects []storage.Digest
 	// Sources are asked in their order, after the trash of collections.
 	Sources []Source
@@ -38,7 +39,8 @@ type Mended struct {
 	Steps  []Step  `json:"steps"`
 	// Wants are blobs that no source has given.
 	Wants []Want `json:"wants"`
-	// Suspects are those that were found not to match their digests.
+	// Suspects are those that were found not to match their digests, or not to be
+	// readable.
 	Suspects []storage.Digest `json:"suspects"`
 }
 
@@ -53,7 +55,7 @@ func Mend(ctx context.Context, dir string, o MendOptions) (*Mended, error) {
 		return nil, err
 	}
 	defer s.Close()
-	m := &mender{store: s, o: o, hasher: newHasher(s, o.Check.Rate), out: &Mended{Steps: []Step{}}, tried: map[string]bool{}}
+	m := &mender{store: s, o: o, hasher: newHasher(s, o.Check), out: &Mended{Steps: []Step{}}, tried: map[string]bool{}}
 	if !o.DryRun {
 		held, err := m.prepare(ctx)
 		if err != nil {
@@ -106,7 +108,7 @@ func (m *mender) run(ctx context.Context) error {
 	}
 	m.out.Report = first
 	for _, f := range first.findings {
-		if f.ID == BlobCorrupt {
+		if byHash(f.ID, f.Path) {
 			m.out.Suspects = append(m.out.Suspects, f.Digest)
 		}
 	}
@@ -123,12 +125,10 @@ func (m *mender) run(ctx context.Context) error {
 	}
 	for range rounds {
 		changed := false
-		steps := Plan(m.store, m.out.Report)
+		steps := slices.DeleteFunc(Plan(m.store, m.out.Report), func(st Step) bool { return m.tried[string(st.Action)+" "+st.Path] })
+		m.announce(steps)
 		for i := range steps {
 			st := &steps[i]
-			if m.tried[string(st.Action)+" "+st.Path] {
-				continue
-			}
 			m.tried[string(st.Action)+" "+st.Path] = true
 			m.done++
 			m.tell()
@@ -143,7 +143,7 @@ func (m *mender) run(ctx context.Context) error {
 		}
 		again := m.o.Check
 		again.Fast = true
-		if m.out.Report, err = m.check(ctx, again, nil); err != nil {
+		if m.out.Report, err = m.check(ctx, again, m.unmended()); err != nil {
 			return err
 		}
 	}
@@ -158,8 +158,16 @@ func (m *mender) run(ctx context.Context) error {
 	return nil
 }
 
+// unmended are the suspects that are still as they were.
+func (m *mender) unmended() []storage.Digest {
+	return slices.DeleteFunc(slices.Clone(m.out.Suspects), func(d storage.Digest) bool {
+		return slices.ContainsFunc(m.out.Steps, func(st Step) bool { return st.Action == Fetch && st.Digest == d && (st.Done || st.Aside != "") })
+	})
+}
+
 func (m *mender) check(ctx context.Context, o Options, suspects []storage.Digest) (*Report, error) {
 	c := newCheck(m.store, o)
+	c.suspects = suspects
 	if err := c.walk(ctx); err != nil {
 		return nil, err
 	}
@@ -209,6 +217,17 @@ func (m *mender) expect(ctx context.Context, st *Step) {
 		}
 		st.Message = "nobody asked has it"
 	}
+}
+
+// announce tells sources what the steps will ask for, but not of what the trash has.
+func (m *mender) announce(steps []Step) {
+	var wants []Want
+	for _, st := range steps {
+		if _, trashed := m.trash.blobs[st.Digest]; st.Action == Fetch && !trashed {
+			wants = append(wants, st.want)
+		}
+	}
+	announce(m.o.Sources, wants)
 }
 
 func (m *mender) sources() []Source { return append([]Source{m.trash}, m.o.Sources...) }

@@ -20,7 +20,7 @@ import (
 // copied copies a tree.
 func copied(t testing.TB, from string) string {
 	t.Helper()
-	to := t.TempDir()
+	to := inMemory(t)
 	if out, err := exec.Command("cp", "-a", from+"/.", to).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}

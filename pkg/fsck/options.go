@@ -43,6 +43,9 @@ type Options struct {
 	Now func() time.Time
 	// Progress, which may be nil, is told what goes on, from one goroutine at a time.
 	Progress func(Progress)
+
+	// fault is for tests: an error in place of a blob's bytes, as of a failing disk.
+	fault func(storage.Digest) error
 }
 
 // Progress is how far a check is. Totals are 0 while they are not known.

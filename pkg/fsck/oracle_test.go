@@ -17,6 +17,11 @@ import (
 // files: it shares no code with what it judges.
 type oracle struct{ top string }
 
+// manifestMost is what clients take, and registries let in.
+const manifestMost = 4 << 20
+
+var tagText = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$`)
+
 var digestText = regexp.MustCompile(`^(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$`)
 
 func (o oracle) readLink(rel string) (string, error) {
@@ -80,7 +85,7 @@ func (o oracle) manifest(repo, digest string, size int) error {
 	if err != nil {
 		return err
 	}
-	if size >= 0 && len(data) != size {
+	if size >= 0 && len(data) != size || len(data) > manifestMost {
 		return fmt.Errorf("%s: %d bytes, not %d", digest, len(data), size)
 	}
 	var m struct {
@@ -123,6 +128,9 @@ func (o oracle) unpullable() (out []string, why []string) {
 		repo, _ := filepath.Rel(repos, filepath.Dir(filepath.Dir(path)))
 		entries, _ := os.ReadDir(path)
 		for _, e := range entries {
+			if !e.IsDir() || !tagText.MatchString(e.Name()) {
+				continue // nobody can ask for it
+			}
 			digest, err := o.readLink(repo + "/_manifests/tags/" + e.Name() + "/current")
 			if err == nil {
 				err = o.manifest(repo, digest, -1)

@@ -47,6 +47,19 @@ type Source interface {
 	String() string
 }
 
+// Announced is a source that is told what it will be asked for before it is: one
+// that can only be read from its begin, once for all.
+type Announced interface{ Announce(wants []Want) }
+
+// announce tells the sources that want to know.
+func announce(sources []Source, wants []Want) {
+	for _, s := range sources {
+		if a, ok := s.(Announced); ok && len(wants) > 0 {
+			a.Announce(wants)
+		}
+	}
+}
+
 // Directory is a directory with blobs: another storage, or an unencrypted store of
 // backups (data/<alg>/<hh>/<hex>).
 type Directory struct{ root *os.Root }

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/regctl/regctl/pkg/storage"
 )
 
@@ -36,6 +38,12 @@ func (t *Tree) At(when time.Time) *Tree { return &Tree{t.Dir, when} }
 func (t *Tree) Path(rel string) string { return filepath.Join(t.Dir, filepath.FromSlash(rel)) }
 
 func (t *Tree) mkdir(rel string) { must(os.MkdirAll(t.Path(rel), 0o755)) }
+
+func (t *Tree) symlink(to, rel string) { must(os.Symlink(to, t.Path(rel))) }
+
+func (t *Tree) rename(from, to string) { must(os.Rename(t.Path(from), t.Path(to))) }
+
+func (t *Tree) pipe(rel string) { must(unix.Mkfifo(t.Path(rel), 0o644)) }
 
 // File writes a file, with the directories above it.
 func (t *Tree) File(rel, content string) {
