@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/regctl/regctl/pkg/durable"
+	"github.com/regctl/regctl/pkg/hold"
 	"github.com/regctl/regctl/pkg/lock"
 	"github.com/regctl/regctl/pkg/storage"
 )
@@ -163,12 +164,20 @@ func (r *Run) prepare(ctx context.Context) error {
 	return nil
 }
 
-// take makes sure of regctl's own directory and takes the storage's lock.
+// take makes sure of regctl's own directory and takes the storage's lock. A hold
+// that is there then is of a run that was killed.
 func take(ctx context.Context, s *storage.Store, command string) (*lock.Lock, error) {
 	if err := stateDir(s); err != nil {
 		return nil, err
 	}
-	return lock.Acquire(ctx, s.Path(storage.StateDir+"/lock"), command, 0)
+	l, err := lock.Acquire(ctx, s.Path(storage.StateDir+"/lock"), command, 0)
+	if err != nil {
+		return nil, err
+	}
+	if err := hold.Clear(s.Dir()); err != nil {
+		return nil, errors.Join(err, l.Release())
+	}
+	return l, nil
 }
 
 // stateDir makes .regctl, which a symbolic link must not be.
