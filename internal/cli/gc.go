@@ -153,7 +153,7 @@ func (a *App) runGC(ctx context.Context, cmd *cobra.Command, o gcOptions) error 
 		o.fromConfig(cmd, at.d.cfg.GC)
 	}
 	req := gcRequest{DeleteUntagged: o.deleteUntagged, UntaggedOlderThan: o.untaggedOlderThan, Grace: o.grace, KeepTrash: o.keepTrash,
-		DryRun: a.dryRun, Items: a.dryRun || a.ui.Verbose, Command: "gc"}
+		DryRun: a.dryRun, Recover: !a.dryRun, Items: a.dryRun || a.ui.Verbose, Command: "gc"}
 	if at.d != nil {
 		req.CosignTags = at.d.cfg.GC.CosignTags
 		if at.d.cfg.GC.KeepRunning {
@@ -215,7 +215,7 @@ func (r *gcResult) nothing() bool {
 
 // collect has the job done where the images are.
 func (a *App) collect(ctx context.Context, at site, req gcRequest) (*gcResult, error) {
-	at.reads = req.DryRun
+	at.reads = req.DryRun && !req.Recover
 	var reply gcReply
 	if err := a.do(ctx, at, "gc", req, &reply); err != nil {
 		return nil, err

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"syscall"
 	"time"
@@ -14,6 +15,7 @@ import (
 // gcRequest is what a collection is asked for.
 type gcRequest struct {
 	DryRun            bool              `json:"dry_run"`
+	Recover           bool              `json:"recover"` // what a killed run took, before anything is planned
 	DeleteUntagged    bool              `json:"delete_untagged"`
 	UntaggedOlderThan time.Duration     `json:"untagged_older_than"`
 	Grace             time.Duration     `json:"grace"`
@@ -88,6 +90,11 @@ func gcJob(ctx context.Context, root string, options json.RawMessage, tell func(
 		return nil, err
 	}
 	o := req.options(root, tell)
+	if req.Recover {
+		if err := gc.Recover(ctx, root, o); err != nil && !errors.Is(err, storage.ErrNoStorage) {
+			return nil, err
+		}
+	}
 	if req.Removal != nil {
 		if err := req.Removal.apply(root, &o); err != nil {
 			return nil, err

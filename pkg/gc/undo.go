@@ -46,6 +46,18 @@ func (o Options) tell(p Progress) {
 	}
 }
 
+// Recover finishes what a killed run left, as every other call here does that
+// changes something. It is for who looks at the storage before that: what the run
+// took is not there until then, and is there again after it. While another process
+// works on the storage the error is a [*lock.HeldError].
+func Recover(ctx context.Context, dir string, o Options) error {
+	_, done, err := openLocked(ctx, dir, o)
+	if err != nil {
+		return err
+	}
+	return done()
+}
+
 // openLocked takes the storage's lock and finishes what a killed run left.
 func openLocked(ctx context.Context, dir string, o Options) (*trash, func() error, error) {
 	store, err := storage.Open(dir)
