@@ -21,11 +21,14 @@ var changing = []uint64{
 
 // stride is how many changes lie between two at which a long run is killed. To
 // try every single one takes minutes: REGCTL_TEST_EVERY_CHANGE=1 does.
-func stride() int {
+func stride() int { return every(5) }
+
+// every is n, unless each single change is to be tried.
+func every(n int) int {
 	if os.Getenv("REGCTL_TEST_EVERY_CHANGE") != "" {
 		return 1
 	}
-	return 5
+	return n
 }
 
 // Flags of ptrace(2) and wait(2) that the syscall package has no names for.
