@@ -108,6 +108,11 @@ func gcJob(ctx context.Context, root string, options json.RawMessage, tell func(
 		}
 	}
 	run, err := gc.Begin(ctx, root, o)
+	if errors.Is(err, storage.ErrNoStorage) { // nothing was ever pushed
+		out := gcReply{Result: gc.Result{DryRun: o.DryRun, Problems: []gc.Problem{}}, Items: []string{}, Retention: kept}
+		out.Disk, err = roomOn(root)
+		return out, err
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -147,18 +152,10 @@ func gcUndoJob(ctx context.Context, root string, options json.RawMessage, tell f
 	if err := json.Unmarshal(options, &req); err != nil {
 		return nil, err
 	}
-	if req.DryRun {
-		trash, err := gc.List(root)
-		if err != nil {
-			return nil, err
-		}
-		if len(trash) == 0 {
-			return nil, gc.ErrNothingToUndo
-		}
-		last := trash[len(trash)-1]
-		return gc.Restored{Run: last.Run, Items: last.Items, Bytes: last.Bytes, Problems: []gc.Problem{}}, nil
-	}
 	out, err := gc.Undo(ctx, root, req.options(root, tell))
+	if errors.Is(err, storage.ErrNoStorage) {
+		return nil, gc.ErrNothingToUndo
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -171,6 +168,9 @@ func gcPurgeJob(ctx context.Context, root string, options json.RawMessage, tell 
 		return nil, err
 	}
 	out, err := gc.Purge(ctx, root, req.options(root, tell))
+	if errors.Is(err, storage.ErrNoStorage) {
+		return gc.Purged{DryRun: req.DryRun, Problems: []gc.Problem{}}, nil
+	}
 	if err != nil {
 		return nil, err
 	}
