@@ -92,7 +92,7 @@ func gcJob(ctx context.Context, root string, options json.RawMessage, tell func(
 	o := req.options(root, tell)
 	if req.Recover {
 		if err := gc.Recover(ctx, root, o); err != nil && !errors.Is(err, storage.ErrNoStorage) {
-			return nil, err
+			return nil, storageAdvice(root, err)
 		}
 	}
 	if req.Removal != nil {
@@ -114,7 +114,7 @@ func gcJob(ctx context.Context, root string, options json.RawMessage, tell func(
 		return out, err
 	}
 	if err != nil {
-		return nil, err
+		return nil, storageAdvice(root, err)
 	}
 	defer run.Close()
 	sweepErr := run.Sweep(ctx)
@@ -133,7 +133,7 @@ func gcJob(ctx context.Context, root string, options json.RawMessage, tell func(
 		}
 	}
 	if sweepErr != nil {
-		return nil, sweepErr
+		return nil, storageAdvice(root, sweepErr)
 	}
 	return out, out.look(root)
 }
@@ -157,7 +157,7 @@ func gcUndoJob(ctx context.Context, root string, options json.RawMessage, tell f
 		return nil, gc.ErrNothingToUndo
 	}
 	if err != nil {
-		return nil, err
+		return nil, storageAdvice(root, err)
 	}
 	return out, nil
 }
@@ -172,7 +172,7 @@ func gcPurgeJob(ctx context.Context, root string, options json.RawMessage, tell 
 		return gc.Purged{DryRun: req.DryRun, Problems: []gc.Problem{}}, nil
 	}
 	if err != nil {
-		return nil, err
+		return nil, storageAdvice(root, err)
 	}
 	return out, nil
 }

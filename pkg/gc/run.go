@@ -106,7 +106,10 @@ func (r *Run) Result() *Result {
 	out := r.result
 	out.duration = r.clock().Sub(r.began)
 	out.DurationMS, out.HoldMS = out.duration.Milliseconds(), out.hold.Milliseconds()
-	out.Problems = slices.Clone(r.result.Problems)
+	out.Problems = append(slices.Clone(r.trash.problems), r.result.Problems...)
+	if out.Problems == nil {
+		out.Problems = []Problem{}
+	}
 	return &out
 }
 
@@ -149,7 +152,6 @@ func (r *Run) prepare(ctx context.Context) error {
 			return err
 		}
 	}
-	r.result.Problems = append(r.result.Problems, r.trash.problems...)
 	r.keepSet = map[storage.Digest]bool{}
 	for _, d := range r.opts.Keep {
 		r.keepSet[d] = true

@@ -130,10 +130,7 @@ func Purge(ctx context.Context, dir string, o Options) (*Purged, error) {
 		return nil, err
 	}
 	defer r.Close()
-	out := &Purged{DryRun: o.DryRun, Problems: r.trash.problems}
-	if out.Problems == nil {
-		out.Problems = []Problem{}
-	}
+	out := &Purged{DryRun: o.DryRun}
 	if o.DryRun {
 		for _, run := range r.trash.old(r.now, o.KeepTrash) {
 			out.Runs++
@@ -150,6 +147,7 @@ func Purge(ctx context.Context, dir string, o Options) (*Purged, error) {
 		out.LeftRuns -= out.Runs
 		out.LeftBytes -= out.Bytes
 	}
+	out.Problems = append([]Problem{}, r.trash.problems...)
 	return out, nil
 }
 
