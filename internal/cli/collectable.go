@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/regctl/regctl/pkg/advice"
 	"github.com/regctl/regctl/pkg/compose"
@@ -90,7 +91,7 @@ func checkRoot(root string) (string, error) {
 		return "", err
 	}
 	if _, err := os.Stat(filepath.Join(abs, "docker", "registry", "v2")); err != nil {
-		if errors.Is(err, os.ErrNotExist) {
+		if errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 			return "", advice.With(fmt.Errorf("%s is no storage directory of a registry: there is no docker/registry/v2 in it", abs),
 				"name the directory that is /var/lib/registry in the registry's container")
 		}

@@ -55,9 +55,9 @@ is put back. Object storage (S3) is not collected by regctl.`,
 	f := c.Flags()
 	f.StringVar(&o.root, "root", "", "storage directory of a registry (holds docker/registry/v2) instead of a deployment's volume")
 	f.BoolVar(&o.deleteUntagged, "delete-untagged", false, "also manifests that no tag, index or subject needs")
-	f.DurationVar(&o.untaggedOlderThan, "untagged-older-than", gc.DefaultUntagged, "of those, keep what was pushed or tagged since then")
-	f.DurationVar(&o.grace, "grace", gc.DefaultGrace, "keep what was written or linked since then: a push that is under way needs it")
-	f.DurationVar(&o.keepTrash, "keep-trash", gc.DefaultKeepTrash, "how long it can be undone; 0s frees at once")
+	ageVar(f, &o.untaggedOlderThan, "untagged-older-than", gc.DefaultUntagged, "of those, keep what was pushed or tagged since then")
+	ageVar(f, &o.grace, "grace", gc.DefaultGrace, "keep what was written or linked since then: a push that is under way needs it")
+	ageVar(f, &o.keepTrash, "keep-trash", gc.DefaultKeepTrash, "how long it can be undone; 0s frees at once")
 	c.AddCommand(newGCUndoCommand(a), newGCPurgeCommand(a))
 	return c
 }
@@ -153,7 +153,7 @@ func (a *App) runGC(ctx context.Context, cmd *cobra.Command, o gcOptions) error 
 		o.fromConfig(cmd, at.d.cfg.GC)
 	}
 	req := gcRequest{DeleteUntagged: o.deleteUntagged, UntaggedOlderThan: o.untaggedOlderThan, Grace: o.grace, KeepTrash: o.keepTrash,
-		DryRun: a.dryRun, Items: a.dryRun || a.ui.Verbose, Command: "gc"}
+		DryRun: a.dryRun, Recover: !a.dryRun, Items: a.dryRun || a.ui.Verbose, Command: "gc"}
 	if at.d != nil {
 		req.CosignTags = at.d.cfg.GC.CosignTags
 		if at.d.cfg.GC.KeepRunning {
@@ -215,7 +215,7 @@ func (r *gcResult) nothing() bool {
 
 // collect has the job done where the images are.
 func (a *App) collect(ctx context.Context, at site, req gcRequest) (*gcResult, error) {
-	at.reads = req.DryRun
+	at.reads = req.DryRun && !req.Recover
 	var reply gcReply
 	if err := a.do(ctx, at, "gc", req, &reply); err != nil {
 		return nil, err

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"syscall"
 	"time"
@@ -14,6 +15,7 @@ import (
 // gcRequest is what a collection is asked for.
 type gcRequest struct {
 	DryRun            bool              `json:"dry_run"`
+	Recover           bool              `json:"recover"` // what a killed run took, before anything is planned
 	DeleteUntagged    bool              `json:"delete_untagged"`
 	UntaggedOlderThan time.Duration     `json:"untagged_older_than"`
 	Grace             time.Duration     `json:"grace"`
@@ -88,6 +90,11 @@ func gcJob(ctx context.Context, root string, options json.RawMessage, tell func(
 		return nil, err
 	}
 	o := req.options(root, tell)
+	if req.Recover {
+		if err := gc.Recover(ctx, root, o); err != nil && !errors.Is(err, storage.ErrNoStorage) {
+			return nil, storageAdvice(root, err)
+		}
+	}
 	if req.Removal != nil {
 		if err := req.Removal.apply(root, &o); err != nil {
 			return nil, err
@@ -101,8 +108,13 @@ func gcJob(ctx context.Context, root string, options json.RawMessage, tell func(
 		}
 	}
 	run, err := gc.Begin(ctx, root, o)
+	if errors.Is(err, storage.ErrNoStorage) { // nothing was ever pushed
+		out := gcReply{Result: gc.Result{DryRun: o.DryRun, Problems: []gc.Problem{}}, Items: []string{}, Retention: kept}
+		out.Disk, err = roomOn(root)
+		return out, err
+	}
 	if err != nil {
-		return nil, err
+		return nil, storageAdvice(root, err)
 	}
 	defer run.Close()
 	sweepErr := run.Sweep(ctx)
@@ -121,7 +133,7 @@ func gcJob(ctx context.Context, root string, options json.RawMessage, tell func(
 		}
 	}
 	if sweepErr != nil {
-		return nil, sweepErr
+		return nil, storageAdvice(root, sweepErr)
 	}
 	return out, out.look(root)
 }
@@ -140,20 +152,12 @@ func gcUndoJob(ctx context.Context, root string, options json.RawMessage, tell f
 	if err := json.Unmarshal(options, &req); err != nil {
 		return nil, err
 	}
-	if req.DryRun {
-		trash, err := gc.List(root)
-		if err != nil {
-			return nil, err
-		}
-		if len(trash) == 0 {
-			return nil, gc.ErrNothingToUndo
-		}
-		last := trash[len(trash)-1]
-		return gc.Restored{Run: last.Run, Items: last.Items, Bytes: last.Bytes, Problems: []gc.Problem{}}, nil
-	}
 	out, err := gc.Undo(ctx, root, req.options(root, tell))
+	if errors.Is(err, storage.ErrNoStorage) {
+		return nil, gc.ErrNothingToUndo
+	}
 	if err != nil {
-		return nil, err
+		return nil, storageAdvice(root, err)
 	}
 	return out, nil
 }
@@ -164,8 +168,11 @@ func gcPurgeJob(ctx context.Context, root string, options json.RawMessage, tell 
 		return nil, err
 	}
 	out, err := gc.Purge(ctx, root, req.options(root, tell))
+	if errors.Is(err, storage.ErrNoStorage) {
+		return gc.Purged{DryRun: req.DryRun, Problems: []gc.Problem{}}, nil
+	}
 	if err != nil {
-		return nil, err
+		return nil, storageAdvice(root, err)
 	}
 	return out, nil
 }

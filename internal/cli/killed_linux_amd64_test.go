@@ -21,11 +21,14 @@ var changing = []uint64{
 
 // stride is how many changes lie between two at which a long run is killed. To
 // try every single one takes minutes: REGCTL_TEST_EVERY_CHANGE=1 does.
-func stride() int {
+func stride() int { return every(5) }
+
+// every is n, unless each single change is to be tried.
+func every(n int) int {
 	if os.Getenv("REGCTL_TEST_EVERY_CHANGE") != "" {
 		return 1
 	}
-	return 5
+	return n
 }
 
 // Flags of ptrace(2) and wait(2) that the syscall package has no names for.
@@ -49,19 +52,47 @@ func runKilled(t *testing.T, n int, args ...string) bool {
 // changes a directory. It returns whether it came so far, and its exit status.
 func runSignalled(t *testing.T, n int, signal syscall.Signal, args ...string) (sent bool, status int) {
 	t.Helper()
+	_, status = runTraced(t, func(pid, tid int) error {
+		if sent || !changes(tid) {
+			return nil
+		}
+		if n--; n > 0 {
+			return nil
+		}
+		sent = true
+		return syscall.Kill(pid, signal)
+	}, args...)
+	return sent, status
+}
+
+// runFailing runs regctl while calls fail.
+func runFailing(t *testing.T, f *failing, args ...string) (out string, status int) {
+	t.Helper()
+	return runTraced(t, func(_, tid int) error { return f.stop(tid) }, args...)
+}
+
+// runTraced runs regctl and calls stop when one of its threads begins or ends a
+// call of the kernel.
+func runTraced(t *testing.T, stop func(pid, tid int) error, args ...string) (out string, status int) {
+	t.Helper()
 	runtime.LockOSThread() // one thread alone may trace
 	defer runtime.UnlockOSThread()
 	path, err := exec.LookPath("regctl")
 	if err != nil {
 		t.Fatal(err)
 	}
-	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	null, err := os.Open(os.DevNull)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer null.Close()
+	said, err := os.CreateTemp(t.TempDir(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer said.Close()
 	p, err := os.StartProcess(path, append([]string{"regctl"}, args...), &os.ProcAttr{
-		Files: []*os.File{null, null, null},
+		Files: []*os.File{null, said, said},
 		Env:   noDocker(),
 		// Its own group, to wait for its threads alone: this thread may have started
 		// another test's process before it was locked.
@@ -88,17 +119,16 @@ func runSignalled(t *testing.T, n int, signal syscall.Signal, args ...string) (s
 			t.Fatal(err)
 		case !ws.Stopped():
 			if tid == p.Pid {
-				return sent, ws.ExitStatus()
+				data, err := os.ReadFile(said.Name())
+				if err != nil {
+					t.Fatal(err)
+				}
+				return string(data), ws.ExitStatus()
 			}
 			continue
 		case ws.StopSignal() == syscall.SIGTRAP|0x80:
-			if !sent && changes(tid) {
-				if n--; n == 0 {
-					sent = true
-					if err := syscall.Kill(p.Pid, signal); err != nil {
-						t.Fatal(err)
-					}
-				}
+			if err := stop(p.Pid, tid); err != nil && !errors.Is(err, syscall.ESRCH) {
+				t.Fatal(err)
 			}
 			resume(t, tid, 0)
 		case ws.StopSignal() == syscall.SIGTRAP, ws.StopSignal() == syscall.SIGSTOP:

@@ -41,7 +41,8 @@ func (a *App) runRemoval(ctx context.Context, root, command string, what removal
 		return err
 	}
 	defer done()
-	req := gcRequest{Grace: gc.DefaultGrace, KeepTrash: gc.DefaultKeepTrash, DryRun: a.dryRun, Items: a.dryRun || a.ui.Verbose, Command: command, Removal: &what}
+	req := gcRequest{Grace: gc.DefaultGrace, KeepTrash: gc.DefaultKeepTrash, DryRun: a.dryRun, Recover: !a.dryRun,
+		Items: a.dryRun || a.ui.Verbose, Command: command, Removal: &what}
 	if at.d != nil {
 		c := at.d.cfg
 		what.Immutable = c.Immutable

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/regctl/regctl/pkg/durable"
+	"github.com/regctl/regctl/pkg/hold"
 	"github.com/regctl/regctl/pkg/lock"
 	"github.com/regctl/regctl/pkg/storage"
 )
@@ -105,7 +106,10 @@ func (r *Run) Result() *Result {
 	out := r.result
 	out.duration = r.clock().Sub(r.began)
 	out.DurationMS, out.HoldMS = out.duration.Milliseconds(), out.hold.Milliseconds()
-	out.Problems = slices.Clone(r.result.Problems)
+	out.Problems = append(slices.Clone(r.trash.problems), r.result.Problems...)
+	if out.Problems == nil {
+		out.Problems = []Problem{}
+	}
 	return &out
 }
 
@@ -148,7 +152,6 @@ func (r *Run) prepare(ctx context.Context) error {
 			return err
 		}
 	}
-	r.result.Problems = append(r.result.Problems, r.trash.problems...)
 	r.keepSet = map[storage.Digest]bool{}
 	for _, d := range r.opts.Keep {
 		r.keepSet[d] = true
@@ -163,12 +166,20 @@ func (r *Run) prepare(ctx context.Context) error {
 	return nil
 }
 
-// take makes sure of regctl's own directory and takes the storage's lock.
+// take makes sure of regctl's own directory and takes the storage's lock. A hold
+// that is there then is of a run that was killed.
 func take(ctx context.Context, s *storage.Store, command string) (*lock.Lock, error) {
 	if err := stateDir(s); err != nil {
 		return nil, err
 	}
-	return lock.Acquire(ctx, s.Path(storage.StateDir+"/lock"), command, 0)
+	l, err := lock.Acquire(ctx, s.Path(storage.StateDir+"/lock"), command, 0)
+	if err != nil {
+		return nil, err
+	}
+	if err := hold.Clear(s.Dir()); err != nil {
+		return nil, errors.Join(err, l.Release())
+	}
+	return l, nil
 }
 
 // stateDir makes .regctl, which a symbolic link must not be.

@@ -157,9 +157,7 @@ func (t *trash) recover(ctx context.Context, progress func(Progress)) error {
 	}
 	for _, e := range entries {
 		if strings.HasPrefix(e.Name, purgePrefix) {
-			if err := os.RemoveAll(t.store.Path(trashDir + "/" + e.Name)); err != nil {
-				return err
-			}
+			t.free(e.Name)
 		}
 	}
 	for _, run := range slices.Clone(t.runs) {
@@ -352,8 +350,23 @@ func (t *trash) remove(run *trashRun) error {
 	if err := t.change("removing", run.name); err != nil {
 		return err
 	}
-	return os.RemoveAll(t.store.Path(to))
+	t.free(purgePrefix + run.name)
+	return nil
 }
+
+// free deletes what is being removed. What cannot be deleted (an immutable file, a
+// bad block) is told of, and keeps nobody from collecting or undoing; each run tries
+// again.
+func (t *trash) free(name string) {
+	if err := os.RemoveAll(t.store.Path(trashDir + "/" + name)); err != nil {
+		t.problems = append(t.problems, Problem{storage.Problem{ID: TrashNotFreed, Path: trashDir + "/" + name,
+			Message: "this trash cannot be deleted: " + err.Error()}, true})
+	}
+}
+
+// TrashNotFreed is the ID of a problem: some of a purged run's trash still takes
+// room.
+const TrashNotFreed = "trash-not-freed"
 
 // old are the runs that a purge removes.
 func (t *trash) old(now time.Time, keep time.Duration) (out []*trashRun) {

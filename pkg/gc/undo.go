@@ -3,6 +3,7 @@ package gc
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/regctl/regctl/pkg/advice"
@@ -15,24 +16,52 @@ var ErrNothingToUndo = errors.New("there is no collection to undo")
 // Undo puts back everything that the last collection took: the same files, with
 // their times, modes and owners. After it the one before is the last. What was
 // written since stays as it is. While another process works on the storage the
-// error is a [*lock.HeldError].
+// error is a [*lock.HeldError]. With o.DryRun it only tells what would come back.
 func Undo(ctx context.Context, dir string, o Options) (_ *Restored, err error) {
+	if o.DryRun {
+		return wouldUndo(dir)
+	}
 	t, done, err := openLocked(ctx, dir, o)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, done()) }()
-	for i := len(t.runs) - 1; i >= 0; i-- {
-		run := t.runs[i]
-		if !run.done || run.undone {
-			continue
+	run, err := t.last()
+	if err != nil {
+		return nil, err
+	}
+	out, err := t.putBack(ctx, run, PhaseUndo, o.tell)
+	if err != nil {
+		return nil, err
+	}
+	out.Problems = append(out.Problems, t.problems...)
+	return out, nil
+}
+
+func wouldUndo(dir string) (*Restored, error) {
+	store, err := storage.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer store.Close()
+	t, err := openTrash(store, nil)
+	if err != nil {
+		return nil, err
+	}
+	run, err := t.last()
+	if err != nil {
+		return nil, err
+	}
+	return &Restored{Run: run.name, Items: run.Items, Bytes: run.Bytes, Problems: append([]Problem{}, t.problems...)}, nil
+}
+
+// last is the run that can be undone: neither one that was killed, which the next
+// one takes back, nor one that was undone already.
+func (t *trash) last() (*trashRun, error) {
+	for _, run := range slices.Backward(t.runs) {
+		if run.done && !run.undone {
+			return run, nil
 		}
-		out, err := t.putBack(ctx, run, PhaseUndo, o.tell)
-		if err != nil {
-			return nil, err
-		}
-		out.Problems = append(out.Problems, t.problems...)
-		return out, nil
 	}
 	return nil, advice.With(ErrNothingToUndo, "a collection can be undone until its trash is purged")
 }
@@ -44,6 +73,18 @@ func (o Options) tell(p Progress) {
 	if o.Progress != nil {
 		o.Progress(p)
 	}
+}
+
+// Recover finishes what a killed run left, as every other call here does that
+// changes something. It is for who looks at the storage before that: what the run
+// took is not there until then, and is there again after it. While another process
+// works on the storage the error is a [*lock.HeldError].
+func Recover(ctx context.Context, dir string, o Options) error {
+	_, done, err := openLocked(ctx, dir, o)
+	if err != nil {
+		return err
+	}
+	return done()
 }
 
 // openLocked takes the storage's lock and finishes what a killed run left.
@@ -89,10 +130,7 @@ func Purge(ctx context.Context, dir string, o Options) (*Purged, error) {
 		return nil, err
 	}
 	defer r.Close()
-	out := &Purged{DryRun: o.DryRun, Problems: r.trash.problems}
-	if out.Problems == nil {
-		out.Problems = []Problem{}
-	}
+	out := &Purged{DryRun: o.DryRun}
 	if o.DryRun {
 		for _, run := range r.trash.old(r.now, o.KeepTrash) {
 			out.Runs++
@@ -109,6 +147,7 @@ func Purge(ctx context.Context, dir string, o Options) (*Purged, error) {
 		out.LeftRuns -= out.Runs
 		out.LeftBytes -= out.Bytes
 	}
+	out.Problems = append([]Problem{}, r.trash.problems...)
 	return out, nil
 }
 

@@ -89,9 +89,23 @@ func (h *Hold) Release() error { return h.release() }
 func (h *Hold) end() error {
 	h.stop()
 	renewed := <-h.done
-	removed := os.Remove(h.path)
-	if errors.Is(removed, fs.ErrNotExist) {
-		removed = nil
+	return errors.Join(renewed, remove(h.path))
+}
+
+// Clear ends a hold that a killed run has left: nobody has to wait until it is too
+// old to count. The caller has the volume's lock, and no hold of its own.
+func Clear(root string) error {
+	path := filepath.Join(root, filepath.FromSlash(Path))
+	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+		return nil
 	}
-	return errors.Join(renewed, removed, durable.SyncDir(filepath.Dir(h.path)))
+	return remove(path)
+}
+
+func remove(path string) error {
+	err := os.Remove(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	return errors.Join(err, durable.SyncDir(filepath.Dir(path)))
 }

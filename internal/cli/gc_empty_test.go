@@ -1,0 +1,50 @@
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/regctl/regctl/pkg/gc"
+	"github.com/regctl/regctl/pkg/retention"
+)
+
+// A registry to which nothing was ever pushed has no storage yet. There is nothing
+// to do there, and nothing wrong.
+func TestCollectionOfNothing(t *testing.T) {
+	for _, dry := range []bool{false, true} {
+		req := gcRequest{DryRun: dry, Recover: !dry, KeepTrash: time.Hour, Command: "gc", Retention: &retentionRequest{Now: time.Now(),
+			Policy: retention.Policy{Rules: []retention.Rule{{Repositories: []string{"*"}, KeepLast: 1}}}}}
+		reply, err := collectJob(t, t.TempDir(), req)
+		if err != nil || reply.DryRun != dry || reply.Blobs.Total != 0 || reply.Problems == nil || reply.Disk.Total == 0 {
+			t.Errorf("gc: %+v, %v", reply, err)
+		}
+		options, err := json.Marshal(gcRequest{DryRun: dry})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := gcUndoJob(t.Context(), t.TempDir(), options, func(progress) {}); !errors.Is(err, gc.ErrNothingToUndo) {
+			t.Errorf("gc undo: %v", err)
+		}
+		if out, err := gcPurgeJob(t.Context(), t.TempDir(), options, func(progress) {}); err != nil {
+			t.Errorf("gc purge: %+v, %v", out, err)
+		}
+	}
+}
+
+// Days are written as in regctl.yaml; what Go writes is read, too.
+func TestAges(t *testing.T) {
+	for text, want := range map[string]time.Duration{"7d": 7 * 24 * time.Hour, "1d12h": 36 * time.Hour, "90m": 90 * time.Minute, "1.5h": 90 * time.Minute, "0": 0, "-1h": -time.Hour} {
+		var got age
+		if err := got.Set(text); err != nil || time.Duration(got) != want {
+			t.Errorf("%s is %s, %v", text, time.Duration(got), err)
+		}
+	}
+	for _, text := range []string{"", "d", "7", "1w", "7d-1h", "99999999d"} {
+		var got age
+		if err := got.Set(text); err == nil {
+			t.Errorf("%q passes for %s", text, time.Duration(got))
+		}
+	}
+}

@@ -1,0 +1,69 @@
+package cli
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// The file system fails while a collection is at work: one call, or from there on
+// all of them. It ends with a message of one line, and a hint perhaps; what is to
+// stay stays, what was begun is undone, and the next run does it.
+func TestCollectionOnAFileSystemThatFails(t *testing.T) {
+	t.Parallel()
+	root := memoryDir(t)
+	undisturbed := newGarbage(t, filepath.Join(root, "undisturbed"))
+	args := append([]string{"gc", "--root", undisturbed.Dir}, collectAll...)
+	counted := &failing{under: undisturbed.Dir, at: 1 << 30}
+	if out, status := runFailing(t, counted, args...); status != 0 {
+		t.Fatalf("status %d\n%s", status, out)
+	}
+	want := stored(t, undisturbed.Dir, false)
+	t.Logf("%d calls", counted.calls)
+	errnos := []syscall.Errno{syscall.EIO, syscall.ENOSPC, syscall.EROFS, syscall.EACCES}
+	statuses := map[int]int{}
+	for i, n := 0, 1; n <= counted.calls; i, n = i+1, n+every(61) {
+		g := newGarbage(t, filepath.Join(root, fmt.Sprint(n)))
+		before := stored(t, g.Dir, false)
+		args[2] = g.Dir
+		f := &failing{under: g.Dir, at: n, forEver: i%3 == 2, errno: errnos[i%len(errnos)]}
+		out, status := runFailing(t, f, args...)
+		statuses[status]++
+		when := fmt.Sprintf("%s fails (%v, for ever: %v): status %d\n%s\n", f.failed, f.errno, f.forEver, status, out)
+		g.whole(t, when)
+		switch status {
+		case statusDone, statusProblems:
+		case statusFailed:
+			if !f.forEver {
+				if now := stored(t, g.Dir, false); !maps.Equal(now, before) && !maps.Equal(now, want) {
+					t.Errorf("%s: half done", when)
+				}
+				g.noHold(t, when)
+			}
+			lines := strings.Split(strings.TrimSpace(out), "\n")
+			last := lines[len(lines)-1]
+			if strings.HasPrefix(last, "hint: ") && len(lines) > 1 {
+				last = lines[len(lines)-2]
+			}
+			if !strings.HasPrefix(last, "regctl: ") || !strings.Contains(last, f.errno.Error()) {
+				t.Errorf("%s: it is not told what is wrong", when)
+			}
+		default:
+			t.Errorf("%s: not a status for that", when)
+		}
+		again(t, g, i, when, args, want)
+		os.RemoveAll(g.Dir)
+		if t.Failed() {
+			break
+		}
+	}
+	t.Logf("statuses: %v", statuses)
+	if statuses[statusFailed] < 5 || len(slices.Collect(maps.Keys(statuses))) < 2 {
+		t.Errorf("that is too little to find anything: %v", statuses)
+	}
+}
