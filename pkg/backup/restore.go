@@ -302,6 +302,9 @@ func (st *staging) blobs(ctx context.Context, need *blobSet) error {
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
+			if away(v.err) {
+				return v.err
+			}
 			bad(d, id, v.err)
 			return nil
 		}
