@@ -68,6 +68,13 @@ func openS3(rest string, a Access) (Target, error) {
 		}
 		return stalling{c, stall}, nil
 	}
+	if a.Proxy != "" {
+		proxy, err := url.Parse(a.Proxy)
+		if err != nil {
+			return nil, fmt.Errorf("%w: the proxy is no URL", ErrTarget) // which may hold a password
+		}
+		transport.Proxy = http.ProxyURL(proxy)
+	}
 	if len(a.CA) > 0 && u.Scheme == "https" {
 		pool := x509.NewCertPool()
 		if !pool.AppendCertsFromPEM(a.CA) {

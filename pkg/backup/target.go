@@ -49,6 +49,8 @@ type Access struct {
 	Region   string `json:"region,omitempty"`
 	// CA are PEM certificates that the endpoint's is signed by; the system's if empty.
 	CA []byte `json:"ca,omitempty"`
+	// Proxy is an URL; the environment's if empty.
+	Proxy string `json:"proxy,omitempty"`
 
 	stall time.Duration // for tests; 0: stallMost
 }
