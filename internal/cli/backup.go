@@ -5,12 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/regctl/regctl/pkg/advice"
 	"github.com/regctl/regctl/pkg/backup"
 	"github.com/regctl/regctl/pkg/certs/acme"
 	"github.com/regctl/regctl/pkg/config"
@@ -143,11 +146,44 @@ func (a *App) s3Access(c config.Backup, dir string) (backup.Access, error) {
 		}
 		return ""
 	}
-	return backup.Access{
+	access := backup.Access{
 		AccessKey: get("AWS_ACCESS_KEY_ID"), SecretKey: get("AWS_SECRET_ACCESS_KEY"), SessionToken: get("AWS_SESSION_TOKEN"),
 		Endpoint: first(c.Endpoint, get("AWS_ENDPOINT_URL_S3"), get("AWS_ENDPOINT_URL")),
 		Region:   first(c.Region, get("AWS_REGION"), get("AWS_DEFAULT_REGION")),
-	}, nil
+	}
+	if path := c.CA; path != "" {
+		var err error
+		if access.CA, err = os.ReadFile(below(dir, path)); err != nil {
+			return access, fmt.Errorf("backup.ca: %w", err)
+		}
+	} else if path := get("AWS_CA_BUNDLE"); path != "" {
+		var err error
+		if access.CA, err = os.ReadFile(path); err != nil {
+			return access, fmt.Errorf("AWS_CA_BUNDLE: %w", err)
+		}
+	}
+	return access, nil
+}
+
+// onHost opens the store that a job is to work on, for as long as it takes to
+// remove the locks of processes that are gone: inside a container nobody can tell.
+// expected says that there were backups. What else is wrong with the place the job
+// tells.
+func (p depot) onHost(ctx context.Context, expected bool) error {
+	t, err := backup.OpenTarget(p.dest, p.access, false)
+	var s *backup.Store
+	if err == nil {
+		defer t.Close()
+		s, err = backup.Open(ctx, t, backup.Keys{})
+	}
+	switch {
+	case expected && errors.Is(err, backup.ErrNoStore):
+		return advice.With(fmt.Errorf("the last backup went to %s, and now there is none", p.dest),
+			"is the disk mounted? --new begins anew")
+	case err == nil:
+		_ = s.DropDead(ctx) // a lock that stays is met by the job
+	}
+	return nil
 }
 
 // openStore opens the backups that a command is about, on this host.
@@ -204,8 +240,23 @@ func (p depot) on(at site) (depot, site) {
 		p.dest = insideStore
 	} else {
 		at.network = true
+		p.access.Proxy = proxyFor(p.access.Endpoint)
 	}
 	return p, at
+}
+
+// proxyFor is the proxy of this process's environment, which a container does not
+// have; empty for none.
+func proxyFor(endpoint string) string {
+	u, err := url.Parse(endpoint)
+	if err != nil || endpoint == "" {
+		u = &url.URL{Scheme: "https", Host: "s3.amazonaws.com"}
+	}
+	proxy, err := http.ProxyFromEnvironment(&http.Request{URL: u})
+	if err != nil || proxy == nil {
+		return ""
+	}
+	return proxy.String()
 }
 
 // storeRequest is what every job on backups is told.
@@ -216,10 +267,12 @@ type storeRequest struct {
 	Recipients []string      `json:"recipients,omitempty"`
 	Identity   []byte        `json:"identity,omitempty"`
 	Command    string        `json:"command"`
+	Host       string        `json:"host"` // this one: inside a container nobody knows its name
 }
 
 func (p depot) request(name, command string) storeRequest {
-	return storeRequest{p.dest, name, p.access, p.recipients, p.identity, "regctl " + command}
+	host, _ := os.Hostname() // without it the container's own is told
+	return storeRequest{p.dest, name, p.access, p.recipients, p.identity, "regctl " + command, host}
 }
 
 func (r storeRequest) target(create bool) (backup.Target, backup.Keys, error) {

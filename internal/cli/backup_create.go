@@ -22,11 +22,13 @@ type createOptions struct {
 	to         string
 	root       string
 	recipients []string
+	anew       bool
 }
 
 func (o *createOptions) register(c *cobra.Command) {
 	c.Flags().StringVar(&o.to, "to", "", "directory or s3://bucket/prefix (default: backup.target in regctl.yaml)")
 	c.Flags().StringVar(&o.root, "root", "", "storage directory of a registry (holds docker/registry/v2) instead of a deployment's volume")
+	c.Flags().BoolVar(&o.anew, "new", false, "begin anew where the last backup went and there is none any more")
 	c.Flags().StringArrayVar(&o.recipients, "recipient", nil, "age public key to encrypt to (default: backup.recipients in regctl.yaml)")
 }
 
@@ -123,6 +125,15 @@ func (a *App) runBackupCreate(ctx context.Context, o createOptions) error {
 			a.ui.Warn("the backup is not encrypted, and it holds the private keys and password hashes of this deployment; backup.recipients in regctl.yaml")
 		}
 	}
+	if at.d != nil && !a.dryRun {
+		var last struct {
+			Result createResult `json:"result"`
+		}
+		_ = readJSON(at.d.Path(lastFile("backup")), &last) // without one nothing is expected
+		if err := p.onHost(ctx, last.Result.Target == p.dest && !o.anew); err != nil {
+			return err
+		}
+	}
 	if backup.IsDirectory(p.dest) && !a.dryRun {
 		if err := durable.MkdirAll(p.dest, 0o700); err != nil {
 			return err
@@ -191,6 +202,7 @@ func backupCreateJob(ctx context.Context, root string, options json.RawMessage, 
 	if err != nil {
 		return nil, err
 	}
+	s.As(req.Host)
 	res, err := s.Create(ctx, root, backup.Options{Project: req.Project, Versions: req.Versions, Config: req.Config, Command: req.Command,
 		AllowEmpty: req.Empty, DryRun: req.DryRun, Progress: backupProgress(tell)})
 	if err != nil {

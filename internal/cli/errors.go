@@ -95,7 +95,7 @@ func status(ctx context.Context, err error) int {
 			return statusConfig
 		}
 		return statusOutside
-	case errors.Is(err, engine.ErrUnavailable), errors.Is(err, backup.ErrAccess), errors.Is(err, engine.ErrImage),
+	case errors.Is(err, engine.ErrUnavailable), errors.Is(err, backup.ErrAccess), errors.Is(err, backup.ErrUnreachable), errors.Is(err, engine.ErrImage),
 		errors.Is(err, compose.ErrNoCompose), errors.Is(err, schedule.ErrUnavailable), errors.Is(err, errOutsideShown), errors.Is(err, errPort):
 		return statusOutside
 	}

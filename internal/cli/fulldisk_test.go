@@ -20,7 +20,7 @@ func TestInitOnFullDisk(t *testing.T) {
 				t.Fatal("init never works")
 			}
 			options := fmt.Sprintf(what, n)
-			out, status := onTinyDisk(t, options, "init", "DIR", "--domain", "localhost")
+			out, status := onTinyDisk(t, options, "regctl", "init", "DIR", "--domain", "localhost")
 			left := strings.Count(out, "left /")
 			switch status {
 			case 0:
@@ -40,7 +40,7 @@ func TestInitOnFullDisk(t *testing.T) {
 	}
 }
 
-// onTinyDisk runs regctl with a tmpfs mounted on the directory DIR.
+// onTinyDisk runs a program with a tmpfs mounted on the directory DIR.
 func onTinyDisk(t *testing.T, options string, args ...string) (out string, status int) {
 	t.Helper()
 	dir := t.TempDir()
@@ -49,7 +49,7 @@ func onTinyDisk(t *testing.T, options string, args ...string) (out string, statu
 			args[i] = dir
 		}
 	}
-	cmd := exec.Command("tinydisk", append([]string{options, dir, "regctl"}, args...)...)
+	cmd := exec.Command("tinydisk", append([]string{options, dir}, args...)...)
 	cmd.Env = noDocker()
 	var b bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &b, &b

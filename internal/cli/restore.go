@@ -274,6 +274,9 @@ func (a *App) restoreData(ctx context.Context, d *deployment, o restoreOptions, 
 		p, at = p.on(at)
 	}
 	req.storeRequest = p.request(from.name, "restore")
+	if at.root == "" && !from.archive {
+		_ = from.store.DropDead(ctx) // a lock that stays is met by the job
+	}
 	var look lookReply
 	if err := a.do(ctx, at, "restore look", req, &look); err != nil {
 		return err
@@ -331,14 +334,21 @@ func (a *App) restoreSite(ctx context.Context, d *deployment, root string) (site
 	return at, done, nil
 }
 
+// stoppedFile is there while a restore has the registry stopped.
+const stoppedFile = compose.StateDir + "/stopped"
+
 // whileStopped stops the registry, if it runs, for as long as f takes.
 func (a *App) whileStopped(ctx context.Context, at site, f func() error) (err error) {
 	containers, err := at.engine.Containers(ctx, at.d.cfg.Project)
 	if err != nil {
 		return err
 	}
+	// A run that was killed here has left the registry stopped, though it ran.
+	stopped := at.d.Path(stoppedFile)
+	_, err = os.Stat(stopped)
+	ran := err == nil
 	c, ok := find(containers, compose.ServiceRegistry)
-	if !ok || !c.Running() {
+	if !ok || !c.Running() && !ran {
 		return f()
 	}
 	s := &start{app: a, d: at.d, engine: at.engine, containers: containers, opts: upOptions{timeout: 2 * time.Minute}}
@@ -349,13 +359,16 @@ func (a *App) whileStopped(ctx context.Context, at site, f func() error) (err er
 	if err != nil {
 		return err
 	}
+	if err := durable.WriteFile(stopped, nil, 0o600); err != nil {
+		return err
+	}
 	a.ui.Step("stopping the registry; waiting up to %s for transfers to end", at.d.cfg.StopGrace)
 	defer func() {
 		// Also after a failure or an interruption: it ran, so it is to run.
 		up := context.WithoutCancel(ctx)
 		started := runner.Change(up, a.composeOutput(), "start", compose.ServiceRegistry)
 		if started == nil {
-			started = s.wait(ctx)
+			started = errors.Join(os.Remove(stopped), s.wait(ctx))
 		}
 		err = errors.Join(err, started)
 	}()

@@ -67,6 +67,7 @@ func restoreStageJob(ctx context.Context, root string, options json.RawMessage, 
 	if err != nil {
 		return nil, err
 	}
+	s.As(req.Host)
 	snap, err := s.Snapshot(ctx, req.Snapshot)
 	if err != nil {
 		return nil, err

@@ -364,11 +364,7 @@ func (r *run) copyBlob(ctx context.Context, d storage.Digest, size int64, read f
 
 // finish writes the summary and the sums, which make a snapshot of it all.
 func (r *run) finish(ctx context.Context, now time.Time, check func(context.Context) error) error {
-	host, err := os.Hostname()
-	if err != nil {
-		host = "unknown"
-	}
-	summary := Snapshot{Format: Format, ID: r.id, Time: now.Truncate(time.Microsecond), Host: host, Project: r.opts.Project, Versions: r.opts.Versions,
+	summary := Snapshot{Format: Format, ID: r.id, Time: now.Truncate(time.Microsecond), Host: r.hostname(), Project: r.opts.Project, Versions: r.opts.Versions,
 		Repositories: r.result.Repositories, Tags: r.result.Tags, Links: r.links,
 		Blobs: int(r.result.Blobs.Total), Bytes: r.result.Bytes.Total, Missing: len(r.missing), Config: len(r.opts.Config) > 0}
 	text, err := json.MarshalIndent(summary, "", "  ")

@@ -66,7 +66,7 @@ func OpenDir(dir string, create bool) (*Dir, error) {
 	}
 	root, err := os.OpenRoot(dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, advice.With(fmt.Errorf("%w: there is no directory %s", ErrNoStore, dir), "regctl backup create --to %s makes the first; is the disk mounted?", dir)
+		return nil, advice.With(fmt.Errorf("%w: there is no directory %s", ErrNoStore, dir), "is the disk mounted? regctl backup create --to %s makes the first", dir)
 	}
 	if err != nil {
 		return nil, err
@@ -150,7 +150,7 @@ func (d *Dir) Put(ctx context.Context, name string, size int64, r io.Reader) (er
 
 // place flushes and renames. It closes what it is given, whatever happens.
 func (d *Dir) place(batch []pending) error {
-	errs := make([]error, len(batch))
+	var first error // that of one tells all: a full disk fails each of them
 	_ = storage.Each(flushers, len(batch), func(i int) error {
 		p := batch[i]
 		err := p.f.Sync()
@@ -163,15 +163,19 @@ func (d *Dir) place(batch []pending) error {
 		p.f.Close()
 		if err != nil {
 			_ = d.root.Remove(p.tmp)
-			errs[i] = d.about(p.name, err)
-			return nil // the others are good
 		}
 		d.mu.Lock()
+		defer d.mu.Unlock()
+		if err != nil {
+			if first == nil {
+				first = d.about(p.name, err)
+			}
+			return nil // the others are good
+		}
 		d.dirty[path.Dir(p.name)] = true
-		d.mu.Unlock()
 		return nil
 	})
-	return errors.Join(errs...)
+	return first
 }
 
 // Flush is of [Target].
@@ -186,7 +190,9 @@ func (d *Dir) Flush(context.Context) error {
 	d.dirty = map[string]bool{}
 	d.mu.Unlock()
 	for dir := range dirty {
-		err = errors.Join(err, d.syncDir(dir))
+		if failed := d.syncDir(dir); err == nil {
+			err = failed
+		}
 	}
 	return err
 }
@@ -302,8 +308,24 @@ func (d *Dir) Remove(_ context.Context, name string) error {
 	return nil
 }
 
-// about names the object as the user finds it.
+// about names the object as the user finds it, and says what helps.
 func (d *Dir) about(name string, err error) error {
+	err = d.named(name, err)
+	switch {
+	case full(err):
+		return advice.With(err, "regctl backup forget --prune frees room there; or give it more, and run again: what is there already stays")
+	case errors.Is(err, syscall.EROFS):
+		return advice.With(err, "it is mounted read-only, which the system also does by itself after an error of the disk; see dmesg")
+	case errors.Is(err, syscall.EIO), away(err):
+		return advice.With(err, "the disk or its connection fails; see dmesg")
+	}
+	return err
+}
+
+// full tells that a disk, or what one may have of it, is.
+func full(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) }
+
+func (d *Dir) named(name string, err error) error {
 	var onPath *fs.PathError
 	var onLink *os.LinkError
 	switch {
@@ -335,14 +357,27 @@ func (c *ctxReader) Read(p []byte) (int, error) {
 	return c.r.Read(p)
 }
 
-// abandonedTemp is how old a temporary file is that nobody writes any more.
-const abandonedTemp = 24 * time.Hour
+// abandonedTemp is how much older than the newest lock a temporary file is that
+// nobody writes any more, while that lock keeps everybody else away. Both times
+// are of the target's clock.
+const abandonedTemp = 5 * time.Minute
 
-// Sweep removes the temporary files of runs that were killed.
+// Sweep removes the temporary files of runs that were killed. Who calls it holds
+// the store's exclusive lock.
 func (d *Dir) Sweep(ctx context.Context) error {
+	var newest time.Time
+	err := d.List(ctx, locksDir, func(o Object) error {
+		if o.ModTime.After(newest) {
+			newest = o.ModTime
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
 	var old []string
-	err := d.List(ctx, tempDir+"/", func(o Object) error {
-		if time.Since(o.ModTime) > abandonedTemp {
+	err = d.List(ctx, tempDir+"/", func(o Object) error {
+		if newest.Sub(o.ModTime) > abandonedTemp {
 			old = append(old, o.Name)
 		}
 		return nil

@@ -136,8 +136,9 @@ func (s *Store) removeAll(ctx context.Context, prefix string) error {
 	return s.Flush(ctx)
 }
 
+// readOnly tells that no lock can be written, and so nobody else can prune.
 func readOnly(err error) bool {
-	return errors.Is(err, syscall.EROFS) || errors.Is(err, syscall.EACCES) || errors.Is(err, syscall.EPERM) || errors.Is(err, errDenied)
+	return full(err) || errors.Is(err, syscall.EROFS) || errors.Is(err, syscall.EACCES) || errors.Is(err, syscall.EPERM) || errors.Is(err, errDenied)
 }
 
 // errDenied is a refusal to write, by object storage.

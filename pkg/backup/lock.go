@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"os"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/regctl/regctl/pkg/advice"
@@ -43,6 +42,9 @@ type BusyError struct {
 }
 
 func (e *BusyError) Error() string {
+	if e.Holder.Command == "" { // written on a full disk
+		return fmt.Sprintf("%s is in use, last heard of %s ago", e.Store, e.Holder.Age.Round(time.Second))
+	}
 	return fmt.Sprintf("%s is in use: %q on %s, pid %d, last heard of %s ago", e.Store, e.Holder.Command, e.Holder.Host,
 		e.Holder.PID, e.Holder.Age.Round(time.Second))
 }
@@ -62,8 +64,7 @@ type Lock struct {
 // Locked takes the store's lock: shared for what adds or reads, exclusive for what
 // removes. The context that it returns ends when the lock is lost.
 func (s *Store) Locked(ctx context.Context, exclusive bool, command string) (context.Context, *Lock, error) {
-	host, _ := os.Hostname()
-	info := LockInfo{ID: rand.Text(), Exclusive: exclusive, Host: host, PID: os.Getpid(), Command: command,
+	info := LockInfo{ID: rand.Text(), Exclusive: exclusive, Host: s.hostname(), PID: os.Getpid(), Command: command,
 		Started: time.Now().UTC().Truncate(time.Second), Space: pidSpace()}
 	text, err := json.Marshal(info)
 	if err != nil {
@@ -106,10 +107,17 @@ func lockName(i LockInfo) string {
 }
 
 func (l *Lock) write(ctx context.Context) error {
-	if err := put(ctx, l.s, l.name, l.text); err != nil {
-		return err
+	err := put(ctx, l.s, l.name, l.text)
+	if err == nil {
+		err = l.s.Flush(ctx)
 	}
-	return l.s.Flush(ctx)
+	if full(err) && len(l.text) > 0 {
+		// Who makes room on a full disk needs a lock there, too. An empty file takes
+		// no room, and its name says what matters.
+		l.text = nil
+		return l.write(ctx)
+	}
+	return err
 }
 
 // Check returns an error when the lock is not held any more.
@@ -189,24 +197,18 @@ func (s *Store) Unlock(ctx context.Context) ([]LockInfo, error) {
 	return locks, err
 }
 
-// dead tells a lock whose holder is certainly gone.
-func (i LockInfo) dead() bool {
-	if i.Age > lockStale {
-		return true
+// DropDead removes the locks of processes that are certainly gone, as far as this
+// process can tell: a container cannot tell of the processes outside, so its host
+// does this first.
+func (s *Store) DropDead(ctx context.Context) error {
+	locks, err := s.Locks(ctx)
+	for _, l := range locks {
+		if gone(l.Space, l.PID) {
+			err = errors.Join(err, s.Remove(ctx, lockName(l)))
+		}
 	}
-	return i.Space != "" && i.Space == pidSpace() && i.PID > 0 && errors.Is(syscall.Kill(i.PID, 0), syscall.ESRCH)
+	return err
 }
 
-// pidSpace names the boot and the namespace in which a pid means a process; empty
-// where that is not known.
-func pidSpace() string {
-	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	if err != nil {
-		return ""
-	}
-	ns, err := os.Readlink("/proc/self/ns/pid")
-	if err != nil {
-		return ""
-	}
-	return strings.TrimSpace(string(boot)) + " " + ns
-}
+// dead tells a lock whose holder is certainly gone.
+func (i LockInfo) dead() bool { return i.Age > lockStale || gone(i.Space, i.PID) }

@@ -169,6 +169,27 @@ func swap(ctx context.Context, root, command string, step func(string) error) (_
 	return &out, os.RemoveAll(filepath.Join(root, stageDir))
 }
 
+// clearStage removes what an earlier restore left. One that was killed just after
+// it exchanged the two has what was there before in the stage: that moves to its
+// place first.
+func clearStage(root string) error {
+	r, err := prepared(root)
+	switch m := (&mover{root: root, step: func(string) error { return nil }, before: r.BeforeDir}); {
+	case errors.Is(err, ErrNotReady):
+	case err != nil:
+		return advice.With(err, "look at what is in %s, and remove it", filepath.Join(root, stageDir))
+	case !r.Partial && m.inode(liveDir) == r.Inode:
+		if err := m.whole(r.Inode); err != nil {
+			return err
+		}
+	}
+	// First what says that the rest is whole.
+	if err := os.Remove(filepath.Join(root, readyName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return os.RemoveAll(filepath.Join(root, stageDir))
+}
+
 // mover renames below a root and keeps what was there.
 type mover struct {
 	root   string

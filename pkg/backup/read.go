@@ -3,9 +3,12 @@ package backup
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
+	"syscall"
 
+	"github.com/regctl/regctl/pkg/advice"
 	"github.com/regctl/regctl/pkg/storage"
 )
 
@@ -28,9 +31,12 @@ func (s *Store) eachBlob(ctx context.Context, need *blobSet, workers int, place 
 		r, c, err := s.openSealed(ctx, s.blobName(j.d))
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
+			if err := s.still(ctx); err != nil {
+				return err
+			}
 			lost(j.d, ObjectMissing, errors.New("is not in the backup"))
 			return nil
-		case errors.Is(err, ErrKey):
+		case errors.Is(err, ErrKey), away(err):
 			return err
 		case err != nil && ctx.Err() != nil:
 			return ctx.Err()
@@ -41,4 +47,27 @@ func (s *Store) eachBlob(ctx context.Context, need *blobSet, workers int, place 
 		defer c.Close()
 		return place(j.d, j.size, &ctxReader{ctx, r})
 	})
+}
+
+// still makes sure that the store as such is there: when a disk is pulled out,
+// every blob is missing, and none of them damaged.
+func (s *Store) still(ctx context.Context) error {
+	f, err := s.Open(ctx, headName)
+	if errors.Is(err, fs.ErrNotExist) {
+		return advice.With(fmt.Errorf("%w: %s is gone from %s", ErrUnreachable, headName, s), "is the disk still mounted?")
+	}
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// away tells that an error is about the way to a target and not about an object.
+func away(err error) bool {
+	for _, no := range []error{ErrUnreachable, syscall.ESTALE, syscall.ENOTCONN, syscall.ENODEV, syscall.ENXIO, syscall.EHOSTDOWN, syscall.ETIMEDOUT} {
+		if errors.Is(err, no) {
+			return true
+		}
+	}
+	return false
 }

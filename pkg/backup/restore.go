@@ -134,7 +134,7 @@ func stage(ctx context.Context, src source, snap *Snapshot, root string, opts Re
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, held.Release()) }()
-	if err := os.RemoveAll(filepath.Join(root, stageDir)); err != nil {
+	if err := clearStage(root); err != nil {
 		return nil, err
 	}
 	st := &staging{src: src, opts: opts, out: &Restored{Snapshot: snap.ID, Time: snap.Time, Problems: []Problem{}}}
@@ -301,6 +301,9 @@ func (st *staging) blobs(ctx context.Context, need *blobSet) error {
 			}
 			if ctx.Err() != nil {
 				return ctx.Err()
+			}
+			if away(v.err) {
+				return v.err
 			}
 			bad(d, id, v.err)
 			return nil

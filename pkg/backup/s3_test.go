@@ -22,11 +22,7 @@ import (
 // s3Server is an S3 server on loopback, and what stands before it.
 func s3Server(t *testing.T, before func(w http.ResponseWriter, r *http.Request) (done bool)) Access {
 	t.Helper()
-	backend := s3mem.New()
-	if err := backend.CreateBucket("bucket"); err != nil {
-		t.Fatal(err)
-	}
-	handler := gofakes3.New(backend, gofakes3.WithLogger(gofakes3.DiscardLog())).Server()
+	handler := s3Handler(t)
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if before == nil || !before(w, r) {
 			handler.ServeHTTP(w, r)
@@ -34,6 +30,15 @@ func s3Server(t *testing.T, before func(w http.ResponseWriter, r *http.Request) 
 	}))
 	t.Cleanup(srv.Close)
 	return Access{AccessKey: "key", SecretKey: "secret", Endpoint: srv.URL, Region: "us-east-1"}
+}
+
+func s3Handler(t *testing.T, options ...gofakes3.Option) http.Handler {
+	t.Helper()
+	backend := s3mem.New()
+	if err := backend.CreateBucket("bucket"); err != nil {
+		t.Fatal(err)
+	}
+	return gofakes3.New(backend, append(options, gofakes3.WithLogger(gofakes3.DiscardLog()))...).Server()
 }
 
 func bucketStore(t *testing.T, a Access, keys Keys) *Store {
@@ -78,12 +83,19 @@ func TestObjectStorage(t *testing.T) {
 	}
 }
 
+// largeTree has a blob that is larger than a part.
+func largeTree(dir string) storage.Digest {
+	tree := storagetest.New(dir)
+	large := strings.Repeat("0123456789abcdef", (partSize+partSize/2)/16)
+	tree.Tag("app", "v1", tree.Image("app", "config", large))
+	return storage.SHA256.Of([]byte(large))
+}
+
 // Larger than a part: sent in several, and a corrupt one leaves nothing.
 func TestALargeBlobInObjectStorage(t *testing.T) {
 	src := t.TempDir()
+	largeTree(src)
 	tree := storagetest.New(src)
-	large := strings.Repeat("0123456789abcdef", (partSize+partSize/2)/16)
-	tree.Tag("app", "v1", tree.Image("app", "config", large))
 	s := bucketStore(t, s3Server(t, nil), Keys{})
 	create(t, s, src)
 	if diff := differences(registrySees(t, src), registrySees(t, bringBack(t, s))); len(diff) > 0 {

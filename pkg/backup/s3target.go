@@ -3,10 +3,13 @@ package backup
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -54,6 +57,31 @@ func openS3(rest string, a Access) (Target, error) {
 		return nil, err
 	}
 	transport.MaxIdleConnsPerHost = 32
+	dial, stall := transport.DialContext, stallMost
+	if a.stall > 0 {
+		stall = a.stall
+	}
+	transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+		c, err := dial(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		return stalling{c, stall}, nil
+	}
+	if a.Proxy != "" {
+		proxy, err := url.Parse(a.Proxy)
+		if err != nil {
+			return nil, fmt.Errorf("%w: the proxy is no URL", ErrTarget) // which may hold a password
+		}
+		transport.Proxy = http.ProxyURL(proxy)
+	}
+	if len(a.CA) > 0 && u.Scheme == "https" {
+		pool := x509.NewCertPool()
+		if !pool.AppendCertsFromPEM(a.CA) {
+			return nil, fmt.Errorf("%w: the CA of the storage holds no certificate", ErrTarget)
+		}
+		transport.TLSClientConfig.RootCAs = pool
+	}
 	client, err := minio.New(u.Host, &minio.Options{
 		Creds:     credentials.NewStaticV4(a.AccessKey, a.SecretKey, a.SessionToken),
 		Secure:    u.Scheme == "https",
@@ -96,42 +124,81 @@ func (b *bucket) Put(ctx context.Context, name string, size int64, r io.Reader) 
 		r = io.MultiReader(bytes.NewReader(start), r)
 	}
 	// The client sends nothing but what Read gives: no shortcut to what is below.
-	info, err := b.client.PutObject(ctx, b.name, b.prefix+name, onlyReader{r}, size, minio.PutObjectOptions{PartSize: partSize, ContentType: contentType, DisableContentSha256: true})
+	src := &noting{r: r}
+	info, err := b.client.PutObject(ctx, b.name, b.prefix+name, src, size, minio.PutObjectOptions{PartSize: partSize, ContentType: contentType, DisableContentSha256: true})
+	if src.err != nil {
+		return src.err
+	}
 	if err == nil && size >= 0 && info.Size != size {
 		err = fmt.Errorf("%d bytes came of %d", info.Size, size)
 	}
 	return b.about(name, err)
 }
 
+// noting keeps the error of what is to be sent, which is none of the storage's.
+type noting struct {
+	r   io.Reader
+	err error
+}
+
+func (n *noting) Read(p []byte) (int, error) {
+	k, err := n.r.Read(p)
+	if err != nil && err != io.EOF {
+		n.err = err
+	}
+	return k, err
+}
+
 const contentType = "application/octet-stream"
 
 // Open is of [Target].
 func (b *bucket) Open(ctx context.Context, name string) (io.ReadCloser, error) {
-	core := minio.Core{Client: b.client}
-	body, _, _, err := core.GetObject(ctx, b.name, b.prefix+name, minio.GetObjectOptions{})
+	r, err := b.read(ctx, name)
 	if err != nil {
-		return nil, b.about(name, err)
+		return nil, err
 	}
-	return body, nil
+	return r, nil
 }
 
 // List is of [Target].
 func (b *bucket) List(ctx context.Context, prefix string, f func(Object) error) error {
+	after, try := "", 0
+	for {
+		last, own, err := b.listAfter(ctx, prefix, after, f)
+		if err == nil || own {
+			return err
+		}
+		// A page whose answer broke off is asked for once more.
+		if last != after {
+			after, try = last, 0
+		}
+		err = b.about(prefix, err)
+		if try++; try > retakes || !errors.Is(err, ErrUnreachable) {
+			return err
+		}
+	}
+}
+
+// listAfter lists the objects after a key, and returns the last one that f got. own
+// says that the error is f's.
+func (b *bucket) listAfter(ctx context.Context, prefix, after string, f func(Object) error) (last string, own bool, err error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	for o := range b.client.ListObjects(ctx, b.name, minio.ListObjectsOptions{Prefix: b.prefix + prefix, Recursive: true}) {
+	last = after
+	for o := range b.client.ListObjects(ctx, b.name, minio.ListObjectsOptions{Prefix: b.prefix + prefix, Recursive: true, StartAfter: after}) {
 		if o.Err != nil {
-			return b.about(prefix, o.Err)
+			return last, false, o.Err
 		}
 		name, ok := strings.CutPrefix(o.Key, b.prefix)
 		if !ok || strings.HasSuffix(name, "/") {
 			continue
 		}
 		if err := f(Object{name, o.Size, o.LastModified}); err != nil {
-			return err
+			return last, true, err
 		}
+		last = o.Key
 	}
-	return ctx.Err()
+	return last, true, ctx.Err()
 }
 
 // Remove is of [Target].
@@ -157,19 +224,32 @@ func (b *bucket) Sweep(ctx context.Context) error {
 	return nil
 }
 
-// about makes the errors of object storage those of files.
+func (b *bucket) at(name string) string { return b.String() + "/" + name }
+
+// about makes the errors of object storage those of files. What is no answer of
+// the storage, or one that it has trouble of its own, says nothing about the object.
 func (b *bucket) about(name string, err error) error {
 	if err == nil {
 		return nil
 	}
-	at := b.String() + "/" + name
-	switch res := minio.ToErrorResponse(err); {
-	case res.Code == minio.NoSuchKey:
+	var res minio.ErrorResponse
+	var cert *tls.CertificateVerificationError
+	at := b.at(name)
+	switch answered := errors.As(err, &res); {
+	case errors.Is(err, context.Canceled):
+		return err
+	case answered && res.Code == minio.NoSuchKey:
 		return &fs.PathError{Op: "open", Path: at, Err: fs.ErrNotExist}
-	case res.Code == minio.NoSuchBucket:
+	case answered && res.Code == minio.NoSuchBucket:
 		return advice.With(fmt.Errorf("%w: there is no bucket %s", ErrAccess, b.name), "regctl makes none: make it, private and with versions off")
-	case res.Code == minio.AccessDenied || res.StatusCode == http.StatusForbidden:
+	case answered && res.Code == "RequestTimeTooSkewed":
+		return advice.With(fmt.Errorf("%w: %s: %w", ErrAccess, at, err), "the clock of this host is wrong, or that of the storage")
+	case answered && (res.Code == minio.AccessDenied || res.StatusCode == http.StatusForbidden):
 		return fmt.Errorf("%w: %s: %w: %w", ErrAccess, at, errDenied, err)
+	case answered && res.StatusCode < 500 && res.StatusCode != 0:
+		return fmt.Errorf("%s: %w", at, err)
+	case errors.As(err, &cert):
+		return advice.With(fmt.Errorf("%w: %s: %w", ErrUnreachable, at, err), "if the storage has a CA of its own, name its certificate in backup.ca in regctl.yaml")
 	}
-	return fmt.Errorf("%s: %w", at, err)
+	return fmt.Errorf("%w: %s: %w", ErrUnreachable, at, err)
 }

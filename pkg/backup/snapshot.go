@@ -129,6 +129,8 @@ func (s *Store) Snapshots(ctx context.Context) (out []*Snapshot, problems []Prob
 		case errors.Is(err, fs.ErrNotExist) && !s.there(ctx, id): // forgotten meanwhile
 		case ctx.Err() != nil:
 			return nil, nil, ctx.Err()
+		case away(err):
+			return nil, nil, err
 		case err != nil:
 			problems = append(problems, Problem{ID: SnapshotDamaged, Path: snapshotsDir + id, Message: err.Error()})
 		default:
@@ -273,14 +275,18 @@ func (p *part) blame(err error) error {
 // check reads what is left and compares the sum.
 func (p *part) check() error {
 	defer p.f.Close()
-	if _, err := io.Copy(io.Discard, p.zip); err != nil {
+	if _, err := io.Copy(io.Discard, p.zip); away(err) {
+		return err
+	} else if err != nil {
 		return fmt.Errorf("%w: %s: %w", ErrSnapshot, p.name, err)
 	}
 	return p.checkSum()
 }
 
 func (p *part) checkSum() error {
-	if _, err := io.Copy(io.Discard, p.raw); err != nil {
+	if _, err := io.Copy(io.Discard, p.raw); away(err) {
+		return err
+	} else if err != nil {
 		return fmt.Errorf("%w: %s: %w", ErrSnapshot, p.name, err)
 	}
 	if hex.EncodeToString(p.sum.Sum(nil)) != p.want {

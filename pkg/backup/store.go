@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"strings"
 	"time"
 
@@ -49,6 +50,22 @@ type Store struct {
 	Target
 	head head
 	keys Keys
+	host string
+}
+
+// As says what locks and snapshots are to call this host: a container has a name
+// of its own that means nothing to anybody. Without it that is the system's.
+func (s *Store) As(host string) { s.host = host }
+
+func (s *Store) hostname() string {
+	if s.host != "" {
+		return s.host
+	}
+	name, err := os.Hostname()
+	if err != nil {
+		return "unknown"
+	}
+	return name
 }
 
 // Open opens the store in a target. It takes no lock.

@@ -49,7 +49,17 @@ type Access struct {
 	// Endpoint is an URL, https://s3.amazonaws.com if empty.
 	Endpoint string `json:"endpoint,omitempty"`
 	Region   string `json:"region,omitempty"`
+	// CA are PEM certificates that the endpoint's is signed by; the system's if empty.
+	CA []byte `json:"ca,omitempty"`
+	// Proxy is an URL; the environment's if empty.
+	Proxy string `json:"proxy,omitempty"`
+
+	stall time.Duration // for tests; 0: stallMost
 }
+
+// ErrUnreachable says that a target does not answer as it should, which tells
+// nothing about what is in it.
+var ErrUnreachable = errors.New("the backups cannot be reached")
 
 // ErrTarget is about the name of a target.
 var ErrTarget = errors.New("not a target for backups")

@@ -61,7 +61,7 @@ func (s *Store) Verify(ctx context.Context, opts VerifyOptions) (out *Verified, 
 	for i, snap := range snaps {
 		opts.Progress(Progress{Phase: PhaseScan, Done: int64(i), Total: int64(len(snaps))})
 		if err := s.verifySnapshot(ctx, snap, out.Links, need); err != nil {
-			if ctx.Err() != nil || errors.Is(err, ErrKey) {
+			if ctx.Err() != nil || errors.Is(err, ErrKey) || away(err) {
 				return out, err
 			}
 			out.Problems = append(out.Problems, Problem{ID: SnapshotDamaged, Path: snapshotsDir + snap.ID, Message: err.Error()})
@@ -162,6 +162,9 @@ func (s *Store) verifyBlobs(ctx context.Context, need *blobSet, opts VerifyOptio
 		_, err := io.CopyBuffer(io.Discard, onlyReader{v}, make([]byte, min(copyBuffer, size+1)))
 		if ctx.Err() != nil {
 			return ctx.Err()
+		}
+		if away(err) {
+			return err
 		}
 		mu.Lock()
 		defer mu.Unlock()

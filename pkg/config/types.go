@@ -184,6 +184,7 @@ type Backup struct {
 	Credentials string   `yaml:"credentials" json:"credentials" format:"path" example:"private/backup.env" doc:"file with AWS_ACCESS_KEY_ID=… and AWS_SECRET_ACCESS_KEY=…; left out: the environment"`
 	Endpoint    string   `yaml:"endpoint" json:"endpoint" format:"https-url" example:"https://s3.example.com" doc:"S3-compatible storage; left out: that of AWS"`
 	Region      string   `yaml:"region" json:"region" example:"eu-central-1" doc:"region of the bucket"`
+	CA          string   `yaml:"ca" json:"ca" format:"path" example:"private/storage-ca.pem" doc:"PEM certificates of the CA that vouches for the endpoint; left out: those of the system"`
 	KeepLast    int      `yaml:"keep_last" json:"keep_last" min:"0" max:"100000" doc:"the last so many snapshots stay"`
 	KeepDaily   int      `yaml:"keep_daily" json:"keep_daily" min:"0" max:"100000" doc:"the last snapshot of each of the last so many days stays"`
 	KeepWeekly  int      `yaml:"keep_weekly" json:"keep_weekly" min:"0" max:"100000" doc:"the same by weeks"`
