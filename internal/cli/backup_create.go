@@ -57,6 +57,7 @@ from the file that backup.credentials in regctl.yaml names.`,
 // createRequest is what the job is told.
 type createRequest struct {
 	storeRequest
+	Host     string              `json:"host"`
 	Project  string              `json:"project"`
 	Versions map[string]string   `json:"versions"`
 	Config   []backup.ConfigFile `json:"config"`
@@ -113,6 +114,7 @@ func (a *App) runBackupCreate(ctx context.Context, o createOptions) error {
 	}
 	name := p.dest
 	req := createRequest{Versions: map[string]string{"regctl": version().Version}, DryRun: a.dryRun}
+	req.Host, _ = os.Hostname()
 	if at.d != nil {
 		req.Project, req.Versions["registry"], req.Versions["nginx"] = at.d.cfg.Project, at.d.cfg.Registry.Image, at.d.cfg.Nginx.Image
 		req.Empty = true
@@ -191,7 +193,7 @@ func backupCreateJob(ctx context.Context, root string, options json.RawMessage, 
 	if err != nil {
 		return nil, err
 	}
-	res, err := s.Create(ctx, root, backup.Options{Project: req.Project, Versions: req.Versions, Config: req.Config, Command: req.Command,
+	res, err := s.Create(ctx, root, backup.Options{Host: req.Host, Project: req.Project, Versions: req.Versions, Config: req.Config, Command: req.Command,
 		AllowEmpty: req.Empty, DryRun: req.DryRun, Progress: backupProgress(tell)})
 	if err != nil {
 		return nil, err

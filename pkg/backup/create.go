@@ -23,7 +23,9 @@ import (
 
 // Options of a backup.
 type Options struct {
-	// Project, Versions and Config are told in the snapshot.
+	// Host, Project, Versions and Config are told in the snapshot. Without a Host it is
+	// this one's name, which in a container is nobody's.
+	Host     string
 	Project  string
 	Versions map[string]string
 	Config   []ConfigFile
@@ -364,9 +366,9 @@ func (r *run) copyBlob(ctx context.Context, d storage.Digest, size int64, read f
 
 // finish writes the summary and the sums, which make a snapshot of it all.
 func (r *run) finish(ctx context.Context, now time.Time, check func(context.Context) error) error {
-	host, err := os.Hostname()
-	if err != nil {
-		host = "unknown"
+	host := r.opts.Host
+	if host == "" {
+		host, _ = os.Hostname()
 	}
 	summary := Snapshot{Format: Format, ID: r.id, Time: now.Truncate(time.Microsecond), Host: host, Project: r.opts.Project, Versions: r.opts.Versions,
 		Repositories: r.result.Repositories, Tags: r.result.Tags, Links: r.links,
