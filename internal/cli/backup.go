@@ -35,7 +35,7 @@ regctl.yaml or with --to. With recipients in regctl.yaml it is encrypted.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.runBackupCreate(cmd.Context(), o) },
 	}
 	o.register(c)
-	c.AddCommand(newBackupCreateCommand(a), newBackupLsCommand(a), newBackupVerifyCommand(a), newBackupForgetCommand(a),
+	c.AddCommand(newBackupCreateCommand(a), newBackupLsCommand(a), newBackupVerifyCommand(a), newBackupDrillCommand(a), newBackupForgetCommand(a),
 		newBackupPruneCommand(a), newBackupExportCommand(a), newBackupUnlockCommand(a))
 	return c
 }

@@ -26,7 +26,9 @@ func newBackupForgetCommand(a *App) *cobra.Command {
 		Long: `Give up the named snapshots, or without a name those that no rule keeps. The rules
 are flags or keys of regctl.yaml, with restic's meaning: --keep-daily 7 keeps the
 last snapshot of each of the last seven days that have one; a snapshot stays that
-any rule keeps. The last good snapshot always stays.
+any rule keeps. Where several registries share a target, each is looked at by
+itself: the host and the project that a snapshot is of. The last good snapshot of
+each always stays.
 
 The blobs stay until regctl backup prune, or --prune.`,
 		Example: `  regctl backup forget --keep-daily 7 --keep-weekly 4 --keep-monthly 12 --prune

@@ -67,9 +67,14 @@ func (o verifyOptions) part() (float64, error) {
 	if o.sample == "" {
 		return 0, nil
 	}
-	n, err := strconv.ParseFloat(strings.TrimSuffix(o.sample, "%"), 64)
+	return parsePart(o.sample, "blobs")
+}
+
+// parsePart reads the value of --sample.
+func parsePart(text, of string) (float64, error) {
+	n, err := strconv.ParseFloat(strings.TrimSuffix(text, "%"), 64)
 	if err != nil || !(n > 0 && n <= 100) {
-		return 0, usagef("--sample %s: a part of the blobs, such as 5%%", o.sample)
+		return 0, usagef("--sample %s: a part of the %s, such as 5%%", text, of)
 	}
 	return n / 100, nil
 }

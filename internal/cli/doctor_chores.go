@@ -4,8 +4,10 @@ import (
 	"context"
 	"time"
 
+	"github.com/regctl/regctl/pkg/backup"
 	"github.com/regctl/regctl/pkg/compose"
 	"github.com/regctl/regctl/pkg/doctor"
+	"github.com/regctl/regctl/pkg/fsck"
 )
 
 // scheduled looks at what runs by itself.
@@ -34,7 +36,7 @@ func (v *visit) scheduled(ctx context.Context) {
 		s.Error = "" // what there is was found
 		s.Twice = s.Installed
 		if !s.Installed {
-			s.Installed, s.Current, s.Problems = true, p.Current, p.Problems
+			s.Installed, s.Current, s.Problems = true, p.Current, append(p.Problems, bound(v.d.cfg)...)
 		}
 	}
 }
@@ -44,7 +46,8 @@ type lastRun struct {
 	At     time.Time `json:"at"`
 	Result struct {
 		Problems []struct {
-			Damage bool `json:"damage"`
+			ID     string `json:"id"`
+			Damage bool   `json:"damage"`
 		} `json:"problems"`
 	} `json:"result"`
 }
@@ -59,41 +62,70 @@ func readLast(l compose.Layout, kind string) *lastRun {
 }
 
 // chores are the kinds of work that are to be done from time to time, and how
-// often at least.
+// often at least where nothing runs them by itself.
 var chores = []struct {
 	kind  string
 	every time.Duration
 }{
 	{"gc", 35 * 24 * time.Hour},
+	{"backup", 8 * 24 * time.Hour},
+	{"fsck", 35 * 24 * time.Hour},
 }
+
+// everyDrill is the same for drills.
+const everyDrill = 100 * 24 * time.Hour
 
 // runs looks when the chores were done last.
 func (v *visit) runs() {
 	for _, c := range chores {
-		r := doctor.Run{Kind: c.kind, Every: c.every, Command: "regctl " + c.kind, Scheduled: v.jobOf(c.kind)}
+		r := doctor.Run{Kind: c.kind, Command: "regctl " + c.kind}
+		r.Every, r.Scheduled = v.every(c.kind, c.every)
 		if last := readLast(v.l, c.kind); last != nil {
 			r.Last = &last.At
 			for _, p := range last.Result.Problems {
-				r.Damage = r.Damage || p.Damage
+				r.Damage = r.Damage || p.Damage || c.kind == "backup" && (p.ID == backup.BlobCorrupt || p.ID == backup.BlobMissing)
 			}
+		}
+		if c.kind == "fsck" { // what other slices found is still so
+			r.Damage = len(fsck.ReadHistory(v.l.Path(fsckFile)).Problems) > 0
 		}
 		v.facts.Runs = append(v.facts.Runs, r)
 	}
+	v.drills()
 }
 
-// jobOf tells whether regctl.yaml has a kind of work run by itself.
-func (v *visit) jobOf(kind string) bool {
+// drills looks what became of the last drill.
+func (v *visit) drills() {
+	if readLast(v.l, "backup") == nil {
+		return // there is nothing to be drilled on
+	}
+	d := &doctor.Drill{}
+	d.Every, d.Scheduled = v.every("drill", everyDrill)
+	if last := readDrill(v.l); last != nil {
+		d.Last, d.Passed, d.LastPassed, d.Error = &last.At, last.Passed, last.LastPassed, last.Error
+		d.Snapshot, d.Failed, d.Problems = last.Snapshot, last.Failed, len(last.Problems)
+		for _, u := range last.Unpullable[:min(len(last.Unpullable), 1)] {
+			d.First = u.String()
+		}
+	}
+	v.facts.Drill = d
+}
+
+// every is how often a kind of work is to be done: where regctl.yaml has it run by
+// itself one run may be left out, else as often as is given.
+func (v *visit) every(kind string, otherwise time.Duration) (every time.Duration, scheduled bool) {
 	if v.d == nil {
-		return false
+		return otherwise, false
 	}
 	s, err := v.app.schedule(v.d, "")
 	if err != nil {
-		return false
+		return otherwise, false
 	}
 	for _, j := range s.Jobs {
 		if j.Name == kind {
-			return true
+			next := j.When.Next(v.facts.Now)
+			return 2*j.When.Next(next).Sub(next) + 24*time.Hour, true
 		}
 	}
-	return false
+	return otherwise, false
 }

@@ -228,8 +228,9 @@ func (v *visit) ports(ctx context.Context, e *engine.Client, containers []engine
 	}
 }
 
-// oneOffs looks for containers of runs that are over.
+// oneOffs looks for containers of runs that are over, and what drills have left.
 func (v *visit) oneOffs(ctx context.Context, e *engine.Client) {
+	v.drillLeft(ctx, e)
 	found, err := e.OneOffs(ctx, v.d.cfg.Project)
 	if err != nil {
 		return
@@ -240,6 +241,16 @@ func (v *visit) oneOffs(ctx context.Context, e *engine.Client) {
 		if c.Reads && age > engine.AbandonedReads || !c.Reads && age > time.Minute {
 			v.facts.Containers = append(v.facts.Containers, doctor.Leftover{Name: c.Name, Age: age})
 		}
+	}
+}
+
+func (v *visit) drillLeft(ctx context.Context, e *engine.Client) {
+	left, err := e.DrillLeft(ctx, v.d.cfg.Project)
+	if err != nil || len(left) == 0 || holder(v.l.Path(drillLock)) != nil {
+		return
+	}
+	for _, x := range left {
+		v.facts.DrillLeft = append(v.facts.DrillLeft, doctor.Leftover{Name: x.Name, Age: time.Since(x.Made)})
 	}
 }
 

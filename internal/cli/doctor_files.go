@@ -186,19 +186,26 @@ func parseChain(text []byte) []*x509.Certificate {
 // lock finds out who holds the deployment's lock, without taking it: that would
 // make another regctl fail.
 func (v *visit) lock() {
-	fi, err := os.Stat(v.l.LockPath())
+	if h := holder(v.l.LockPath()); h != nil && h.PID != 0 {
+		v.facts.Lock = &doctor.Lock{PID: h.PID, Command: h.Command, Since: v.facts.Now.Sub(h.Started)}
+	}
+}
+
+// holder tells who holds a lock, without taking it; nil: nobody, or it is not known.
+// One that did not write yet who it is has no PID.
+func holder(path string) *lock.Holder {
+	fi, err := os.Stat(path)
 	if err != nil {
-		return
+		return nil
 	}
 	st, ok := fi.Sys().(*syscall.Stat_t)
 	table, err := os.ReadFile("/proc/locks")
 	if !ok || err != nil || !flocked(string(table), st.Ino) {
-		return
+		return nil
 	}
-	var h lock.Holder
-	if readJSON(v.l.LockPath(), &h) == nil && h.PID != 0 {
-		v.facts.Lock = &doctor.Lock{PID: h.PID, Command: h.Command, Since: v.facts.Now.Sub(h.Started)}
-	}
+	h := new(lock.Holder)
+	_ = readJSON(path, h)
+	return h
 }
 
 // flocked looks for an inode in a table of the form of /proc/locks (proc(5)):

@@ -49,6 +49,9 @@ func (v *visit) fix(ctx context.Context, f *doctor.Facts) ([]doctorFix, error) {
 			do("remove "+count(len(f.Containers), "container")+" of runs that were killed", func() error { return v.fixContainers(ctx) })
 		}
 	}
+	if wanted["RC115"] {
+		do("remove what drills that were killed have left", func() error { return v.fixDrill(ctx) })
+	}
 	if wanted["RC056"] && f.Schedule.Wanted > 0 || wanted["RC100"] {
 		do("install what is to run by itself", func() error { return v.fixSchedule(ctx) })
 	}
@@ -88,6 +91,20 @@ func (v *visit) fixContainers(ctx context.Context) error {
 	}
 	defer e.Close()
 	return e.SweepOneOffs(ctx, v.d.cfg.Project)
+}
+
+func (v *visit) fixDrill(ctx context.Context) error {
+	held, err := lockDrill(ctx, v.l)
+	if err != nil {
+		return err
+	}
+	defer held.Release()
+	e, err := v.app.Connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer e.Close()
+	return e.SweepDrill(ctx, v.d.cfg.Project)
 }
 
 // fixSchedule does what schedule install does, without what it prints.

@@ -130,12 +130,15 @@ func (a *App) runFsck(ctx context.Context, o fsckOptions) error {
 	return problemsOf(res.Damaged())
 }
 
+// fsckFile is what checks of a deployment remember.
+const fsckFile = compose.StateDir + "/fsck.json"
+
 // fsckHistory tells a report since when its problems are known. A storage that
 // cannot be written to has no history.
 func (a *App) fsckHistory(at site, r *fsck.Report) {
 	path := filepath.Join(at.root, storage.StateDir, "fsck.json")
 	if at.d != nil {
-		path = at.d.Path(filepath.Join(compose.StateDir, "fsck.json"))
+		path = at.d.Path(fsckFile)
 	}
 	h := fsck.ReadHistory(path)
 	h.Add(r, a.Now().UTC().Truncate(time.Second))

@@ -55,9 +55,9 @@ is put back. Object storage (S3) is not collected by regctl.`,
 	f := c.Flags()
 	f.StringVar(&o.root, "root", "", "storage directory of a registry (holds docker/registry/v2) instead of a deployment's volume")
 	f.BoolVar(&o.deleteUntagged, "delete-untagged", false, "also manifests that no tag, index or subject needs")
-	ageVar(f, &o.untaggedOlderThan, "untagged-older-than", gc.DefaultUntagged, "of those, keep what was pushed or tagged since then")
-	ageVar(f, &o.grace, "grace", gc.DefaultGrace, "keep what was written or linked since then: a push that is under way needs it")
-	ageVar(f, &o.keepTrash, "keep-trash", gc.DefaultKeepTrash, "how long it can be undone; 0s frees at once")
+	spanVar(f, &o.untaggedOlderThan, "untagged-older-than", gc.DefaultUntagged, "of those, keep what was pushed or tagged since then")
+	spanVar(f, &o.grace, "grace", gc.DefaultGrace, "keep what was written or linked since then: a push that is under way needs it")
+	spanVar(f, &o.keepTrash, "keep-trash", gc.DefaultKeepTrash, "how long it can be undone; 0s frees at once")
 	c.AddCommand(newGCUndoCommand(a), newGCPurgeCommand(a))
 	return c
 }

@@ -33,7 +33,7 @@ What is needed after all is found and put back first.`,
 		},
 	}
 	c.Flags().StringVar(&o.root, "root", "", "storage directory of a registry instead of a deployment's volume")
-	ageVar(c.Flags(), &o.keepTrash, "keep-trash", gc.DefaultKeepTrash, "keep what younger collections took; 0s keeps nothing")
+	spanVar(c.Flags(), &o.keepTrash, "keep-trash", gc.DefaultKeepTrash, "keep what younger collections took; 0s keeps nothing")
 	return c
 }
 

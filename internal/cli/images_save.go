@@ -81,7 +81,12 @@ func (a *App) runImagesSave(ctx context.Context, file string) error {
 	defer e.Close()
 	r := &imagesSaved{DryRun: a.dryRun, File: file}
 	for _, ref := range stackImages(cfg) {
-		id, err := a.haveImage(ctx, e, ref)
+		if !a.dryRun {
+			if err := a.haveImage(ctx, e, ref); err != nil {
+				return err
+			}
+		}
+		id, err := e.ImageID(ctx, ref)
 		if err != nil {
 			return err
 		}
@@ -109,20 +114,6 @@ func (a *App) configOrDefaults() (*config.Config, error) {
 		return nil, err
 	}
 	return d.cfg, nil
-}
-
-// haveImage makes sure that an image is on this host and returns its ID, empty
-// with --dry-run when it would have to be pulled.
-func (a *App) haveImage(ctx context.Context, e *engine.Client, ref string) (string, error) {
-	id, err := e.ImageID(ctx, ref)
-	if err != nil || id != "" || a.dryRun {
-		return id, err
-	}
-	a.ui.Step("pulling %s", ref)
-	if err := e.Pull(ctx, ref, func(line string) { a.ui.Detail("  %s", line) }); err != nil {
-		return "", err
-	}
-	return e.ImageID(ctx, ref)
 }
 
 // writeImages streams images into a file that is there whole or not at all, and

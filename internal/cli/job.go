@@ -49,6 +49,8 @@ var jobs = map[string]job{
 	"restore look":  restoreLookJob,
 	"restore stage": restoreStageJob,
 	"restore swap":  restoreSwapJob,
+	"drill restore": drillRestoreJob,
+	"drill pull":    drillPullJob,
 }
 
 // storageDir is where the registry keeps its data inside its container.
@@ -63,6 +65,11 @@ type site struct {
 	d      *deployment    // else
 	engine *engine.Client // with d
 	reads  bool           // it changes nothing
+
+	// Of a drill: another volume than the one with the stack's images.
+	drill  bool
+	volume string
+	image  string // of the registry
 
 	// What a job on a stack needs beside the volume.
 	binds   map[string]string // directories of the host that it may read, by their path inside
@@ -163,17 +170,22 @@ func (a *App) doInside(ctx context.Context, at site, name string, options []byte
 	if err != nil {
 		return err
 	}
+	volume, image := at.d.cfg.Project+"_"+registryVolume, at.d.cfg.Registry.Image
+	if at.drill {
+		volume, image = at.volume, at.image
+	}
 	var last insideLine
 	var bad error
 	status, said, err := at.engine.RunWork(ctx, engine.Work{
 		Project: at.d.cfg.Project,
-		Image:   at.d.cfg.Registry.Image,
+		Image:   image,
 		Program: program,
 		Args:    []string{"inside", name, "--root", storageDir},
-		Volumes: map[string]string{at.d.cfg.Project + "_" + registryVolume: storageDir},
+		Volumes: map[string]string{volume: storageDir},
 		Binds:   at.binds,
 		Shares:  at.shares,
 		Reads:   at.reads,
+		Drill:   at.drill,
 		Network: at.network,
 		CapAdd:  at.capAdd,
 		Input:   append(options, '\n'),
@@ -212,7 +224,7 @@ func (a *App) doInside(ctx context.Context, at site, name string, options []byte
 		return last.Error
 	}
 	if status != 0 || last.Result == nil {
-		return &logError{err: fmt.Errorf("regctl inside %s, in a container of %s, ended with status %d", name, at.d.cfg.Registry.Image, status), log: said}
+		return &logError{err: fmt.Errorf("regctl inside %s, in a container of %s, ended with status %d", name, image, status), log: said}
 	}
 	return nil
 }

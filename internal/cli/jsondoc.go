@@ -36,6 +36,7 @@ var results = []struct {
 	{"backup create", createResult{}},
 	{"backup ls", snapshotList{}},
 	{"backup verify", verifyResult{}},
+	{"backup drill", drillResult{}},
 	{"backup forget", forgetResult{}},
 	{"backup prune", pruneResult{}},
 	{"backup export", exportResult{}},

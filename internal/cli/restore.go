@@ -152,6 +152,18 @@ func (a *App) openBackup(ctx context.Context, d *deployment, f storeFlags, name 
 	return o, nil
 }
 
+// on is depot.on, of an exported file too: its directory is what is mounted.
+func (o *opened) on(at site) (depot, site) {
+	p := o.depot
+	if at.root != "" || !o.archive {
+		return p.on(at)
+	}
+	p.dest = filepath.Dir(p.dest)
+	p, at = p.on(at)
+	p.dest += "/" + filepath.Base(o.dest)
+	return p, at
+}
+
 func (a *App) runRestore(ctx context.Context, o restoreOptions, name string) error {
 	for _, p := range o.repositories {
 		if err := pattern.Check(p); err != nil {
@@ -265,14 +277,7 @@ func (a *App) restoreData(ctx context.Context, d *deployment, o restoreOptions, 
 	}
 	defer done()
 	req := restoreRequest{Snapshot: from.snap.ID, Archive: from.archive, Repositories: o.repositories, Damaged: o.damaged}
-	p := from.depot
-	if at.root == "" && from.archive {
-		p.dest = filepath.Dir(p.dest)
-		p, at = p.on(at)
-		p.dest += "/" + filepath.Base(from.dest)
-	} else {
-		p, at = p.on(at)
-	}
+	p, at := from.on(at)
 	req.storeRequest = p.request(from.name, "restore")
 	if at.root == "" && !from.archive {
 		_ = from.store.DropDead(ctx) // a lock that stays is met by the job
@@ -315,11 +320,7 @@ func (a *App) restoreSite(ctx context.Context, d *deployment, root string) (site
 		return site{}, nil, errors.Join(err, held.Release())
 	}
 	done := func() { at.engine.Close(); _ = held.Release() }
-	id, err := at.engine.ImageID(ctx, d.cfg.Registry.Image)
-	if err == nil && id == "" {
-		a.ui.Step("pulling %s", d.cfg.Registry.Image)
-		err = at.engine.Pull(ctx, d.cfg.Registry.Image, func(string) {})
-	}
+	err = a.haveImage(ctx, at.engine, d.cfg.Registry.Image)
 	var there bool
 	if err == nil {
 		there, err = at.engine.VolumeExists(ctx, d.cfg.Project+"_"+registryVolume)

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"errors"
 
 	"github.com/regctl/regctl/pkg/backup"
 	"github.com/regctl/regctl/pkg/pattern"
@@ -47,32 +48,50 @@ func restoreStageJob(ctx context.Context, root string, options json.RawMessage, 
 			return false
 		}
 	}
-	if req.Archive {
-		keys, err := backup.NewKeys(nil, req.Identity)
-		if err != nil {
-			return nil, err
-		}
-		arc, err := backup.OpenArchive(ctx, req.Dest, keys)
-		if err != nil {
-			return nil, err
-		}
-		return result(arc.Stage(ctx, root, o))
-	}
-	t, keys, err := req.target(false)
+	from, err := req.open(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer t.Close()
+	defer from.Close()
+	return result(from.stage(ctx, root, o))
+}
+
+// snapshotInside is what a job brings back from.
+type snapshotInside struct {
+	*backup.Store
+	snap  *backup.Snapshot
+	stage func(context.Context, string, backup.RestoreOptions) (*backup.Restored, error)
+}
+
+// open opens the backups, or the exported file, in a job.
+func (r restoreRequest) open(ctx context.Context) (*snapshotInside, error) {
+	if r.Archive {
+		keys, err := backup.NewKeys(nil, r.Identity)
+		if err != nil {
+			return nil, err
+		}
+		arc, err := backup.OpenArchive(ctx, r.Dest, keys)
+		if err != nil {
+			return nil, err
+		}
+		return &snapshotInside{arc.Store, arc.Latest, arc.Stage}, nil
+	}
+	t, keys, err := r.target(false)
+	if err != nil {
+		return nil, err
+	}
 	s, err := backup.Open(ctx, t, keys)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, t.Close())
 	}
-	s.As(req.Host)
-	snap, err := s.Snapshot(ctx, req.Snapshot)
+	s.As(r.Host)
+	snap, err := s.Snapshot(ctx, r.Snapshot)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, s.Close())
 	}
-	return result(s.Stage(ctx, snap, root, o))
+	return &snapshotInside{s, snap, func(ctx context.Context, root string, o backup.RestoreOptions) (*backup.Restored, error) {
+		return s.Stage(ctx, snap, root, o)
+	}}, nil
 }
 
 func restoreSwapJob(ctx context.Context, root string, options json.RawMessage, _ func(progress)) (any, error) {

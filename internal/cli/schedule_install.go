@@ -76,7 +76,7 @@ func (a *App) runScheduleInstall(ctx context.Context, f schedulerFlags, force bo
 	}
 	changed := r.Changed
 	r = newScheduleResult("install", s, &place{name: to.name, State: after}, true)
-	r.Changed, r.Problems = changed, append(r.Problems, after.Problems...)
+	r.Changed, r.Problems = changed, append(append(r.Problems, after.Problems...), bound(d.cfg)...)
 	if c := d.cfg; c.TLS.Mode == config.ModeLetsEncrypt && c.ACME.Challenge == config.DNS01 && c.ACME.DNS.Credentials == "" && c.Schedule.Cert != cron.Off {
 		r.Problems = append(r.Problems, fmt.Sprintf("acme.dns.credentials names no file, and %s has nothing of this environment: no certificate would be renewed; "+
 			"write the variables of %s into a file of mode 0600 and name it there", to.name, c.ACME.DNS.Provider))

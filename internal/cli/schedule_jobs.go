@@ -44,6 +44,10 @@ var scheduled = []struct {
 		func(s config.Schedule) string { return s.Backup }, true, 24 * time.Hour},
 	{"fsck", "Look for damage in the registry", []string{"fsck", "--quiet", "--slice", "today/7"},
 		func(s config.Schedule) string { return s.Fsck }, true, 24 * time.Hour},
+	{"drill", "Prove that the backup of the registry can be restored", []string{"backup", "drill", "--quiet"},
+		func(s config.Schedule) string { return s.Drill }, true, 48 * time.Hour},
+	{"prune", "Give up old backups of the registry", []string{"backup", "forget", "--prune", "--quiet"},
+		func(s config.Schedule) string { return s.Prune }, true, 24 * time.Hour},
 }
 
 // spread is by how much systemd puts each run off at random.
@@ -66,6 +70,30 @@ func (a *App) schedule(d *deployment, binary string) (schedule.Schedule, error) 
 		}
 	}
 	return s, nil
+}
+
+// bound are the reasons why scheduled work on backups would fail each time: what
+// runs it has nothing of anybody's environment, and nobody to ask.
+func bound(c *config.Config) (out []string) {
+	on := func(times string) bool { return times != cron.Off }
+	b, s := c.Backup, c.Schedule
+	for _, j := range []struct {
+		key string
+		on  bool
+	}{{"backup", on(s.Backup)}, {"drill", on(s.Drill)}, {"prune", on(s.Prune)}} {
+		switch {
+		case !j.on:
+		case b.Target == "":
+			out = append(out, fmt.Sprintf("schedule.%s is set, and backup.target names no place for backups", j.key))
+		case strings.HasPrefix(b.Target, "s3://") && b.Credentials == "":
+			out = append(out, fmt.Sprintf("schedule.%s is set, and backup.credentials names no file: what runs it has nothing of this environment", j.key))
+		case j.key == "drill" && len(b.Recipients) > 0 && b.Identity == "":
+			out = append(out, "schedule.drill is set, and backup.identity names no file: an encrypted backup cannot be restored without it")
+		case j.key == "prune" && b.KeepLast+b.KeepDaily+b.KeepWeekly+b.KeepMonthly == 0:
+			out = append(out, "schedule.prune is set, and nothing says which backups stay: backup.keep_last, keep_daily, keep_weekly, keep_monthly")
+		}
+	}
+	return out
 }
 
 // jobEnvironment is what a command needs of the environment and neither cron nor

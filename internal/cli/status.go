@@ -89,7 +89,41 @@ type statusResult struct {
 	Storage     *storageStatus    `json:"storage" doc:"of the images; null when nothing of it is known"`
 	LastGC      *time.Time        `json:"last_gc" doc:"time, null: never"`
 	LastBackup  *time.Time        `json:"last_backup" doc:"time, null: never"`
+	LastFsck    *time.Time        `json:"last_fsck" doc:"time, null: never"`
+	LastDrill   *drillStatus      `json:"last_drill" doc:"of a backup; null: never"`
 	Problems    []string          `json:"problems" doc:"what needs a person; not empty: exit status 3"`
+}
+
+// drillStatus is what became of the last drill.
+type drillStatus struct {
+	Time       time.Time  `json:"time" doc:"when it ended"`
+	Snapshot   string     `json:"snapshot" doc:"that was restored"`
+	Passed     bool       `json:"passed" doc:"everything came whole"`
+	Partial    bool       `json:"partial" doc:"only some repositories were tried"`
+	Tags       int        `json:"tags" doc:"that came whole"`
+	Bytes      int64      `json:"bytes" doc:"that came"`
+	Failed     int        `json:"failed" doc:"tags, and manifests without one, that did not come whole"`
+	Error      string     `json:"error" doc:"why there is no verdict; empty: there is one"`
+	LastPassed *time.Time `json:"last_passed" doc:"when a drill passed the last time; null: never"`
+}
+
+func (s *drillStatus) row() []string {
+	if s == nil {
+		return []string{"last drill", "never"}
+	}
+	at := s.Time.Local().Format("2006-01-02 15:04")
+	if s.Passed {
+		what := fmt.Sprintf("passed: %s, %s", count(s.Tags, "tag"), ui.Bytes(s.Bytes))
+		if s.Partial {
+			what += " (a part)"
+		}
+		return []string{"last drill", at, what}
+	}
+	passed := ", and none passed before"
+	if s.LastPassed != nil {
+		passed = ", one passed " + s.LastPassed.Local().Format("2006-01-02 15:04")
+	}
+	return []string{"last drill", at, "FAILED" + passed}
 }
 
 type serviceStatus struct {
@@ -172,13 +206,14 @@ func (r statusResult) Text(w io.Writer) {
 	for _, done := range []struct {
 		what string
 		at   *time.Time
-	}{{"last gc", r.LastGC}, {"last backup", r.LastBackup}} {
+	}{{"last gc", r.LastGC}, {"last fsck", r.LastFsck}, {"last backup", r.LastBackup}} {
 		text := "never"
 		if done.at != nil {
 			text = done.at.Local().Format("2006-01-02 15:04")
 		}
 		rows = append(rows, []string{done.what, text})
 	}
+	rows = append(rows, r.LastDrill.row())
 	ui.Table(w, rows)
 	for _, p := range r.Problems {
 		fmt.Fprintf(w, "! %s\n", p)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
+	"time"
 
 	"github.com/regctl/regctl/pkg/certs"
 	"github.com/regctl/regctl/pkg/compose"
@@ -51,12 +52,12 @@ func (a *App) status(ctx context.Context) (*statusResult, error) {
 		r.problem("there is no user; regctl user add NAME")
 	}
 	r.Users = len(list)
-	if last := readLast(d.Layout, "gc"); last != nil {
-		r.LastGC = &last.At
+	for kind, at := range map[string]**time.Time{"gc": &r.LastGC, "fsck": &r.LastFsck, "backup": &r.LastBackup} {
+		if last := readLast(d.Layout, kind); last != nil {
+			*at = &last.At
+		}
 	}
-	if last := readLast(d.Layout, "backup"); last != nil {
-		r.LastBackup = &last.At
-	}
+	r.drill(d)
 	// Both take their time.
 	var front statusResult
 	done := make(chan struct{})
@@ -73,6 +74,18 @@ func (a *App) status(ctx context.Context) (*statusResult, error) {
 
 func (r *statusResult) problem(format string, args ...any) {
 	r.Problems = append(r.Problems, fmt.Sprintf(format, args...))
+}
+
+// drill tells of the last drill.
+func (r *statusResult) drill(d *deployment) {
+	last := readDrill(d.Layout)
+	if last == nil {
+		return
+	}
+	r.LastDrill = &drillStatus{last.At, last.Snapshot, last.Passed, last.Partial, last.Tags, last.Bytes, last.Failed, last.Error, last.LastPassed}
+	if !last.Passed {
+		r.problem("the last drill of a backup failed; regctl doctor%s says why", dirFlag(d.Dir))
+	}
 }
 
 // services asks the engine. Without one the rest of the screen is still worth

@@ -89,6 +89,12 @@ func (r *statusResult) metrics(w io.Writer, now time.Time) {
 	}
 	instant("last_gc_seconds", "Last garbage collection, Unix time.", r.LastGC)
 	instant("last_backup_seconds", "Last backup, Unix time.", r.LastBackup)
+	instant("last_fsck_seconds", "Last check for damage, Unix time.", r.LastFsck)
+	if d := r.LastDrill; d != nil {
+		instant("last_drill_seconds", "Last drill of a backup, Unix time.", &d.Time)
+		gauge("last_drill_passed", "The last drill of a backup passed.", truth(d.Passed))
+		instant("last_drill_passed_seconds", "When a drill of a backup passed the last time, Unix time.", d.LastPassed)
+	}
 	gauge("problems", "Problems that need a person: see regctl status.", float64(len(r.Problems)))
 	instant("status_seconds", "When this was found out, Unix time.", &now)
 }

@@ -32,14 +32,27 @@ type Decision struct {
 	Reasons []string `json:"reasons" doc:"why it stays"`
 }
 
-// Apply decides. Days are those of the location. The newest good snapshot always
-// stays.
+// Apply decides, for the snapshots of each registry apart: hosts can share a store.
+// Days are those of the location. The newest good snapshot of each always stays.
 func (k Keep) Apply(snaps []*Snapshot, in *time.Location) []Decision {
 	out := make([]Decision, len(snaps))
 	for i, s := range snaps {
 		out[i] = Decision{Snapshot: s, Reasons: []string{}}
 	}
 	slices.SortStableFunc(out, func(a, b Decision) int { return b.Time.Compare(a.Time) })
+	of := map[[2]string][]*Decision{}
+	for i := range out {
+		source := [2]string{out[i].Host, out[i].Project}
+		of[source] = append(of[source], &out[i])
+	}
+	for _, one := range of {
+		k.apply(one, in)
+	}
+	return out
+}
+
+// apply decides about the snapshots of one registry, the newest first.
+func (k Keep) apply(out []*Decision, in *time.Location) {
 	keep := func(i int, why string) {
 		out[i].Kept = true
 		out[i].Reasons = append(out[i].Reasons, why)
@@ -72,10 +85,9 @@ func (k Keep) Apply(snaps []*Snapshot, in *time.Location) []Decision {
 			keep(i, "no rule")
 		}
 	}
-	if i := slices.IndexFunc(out, func(d Decision) bool { return d.Good() }); i >= 0 && !out[i].Kept {
+	if i := slices.IndexFunc(out, func(d *Decision) bool { return d.Good() }); i >= 0 && !out[i].Kept {
 		keep(i, "last good")
 	}
-	return out
 }
 
 // Forget removes snapshots, not the blobs that they needed: [Store.Prune] does. It

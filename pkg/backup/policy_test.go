@@ -62,6 +62,27 @@ func TestTheLastGoodSnapshotStays(t *testing.T) {
 	}
 }
 
+// Hosts can share a store: what one keeps does not count for another.
+func TestEachRegistryKeepsItsOwn(t *testing.T) {
+	var all []*Snapshot
+	for i, from := range [][2]string{{"a", "registry"}, {"b", "registry"}, {"b", "other"}, {"a", "registry"}, {"b", "registry"}} {
+		s := snapAt(fmt.Sprintf("2026-01-01 0%d:00", i), 0)
+		s.Host, s.Project = from[0], from[1]
+		all = append(all, s)
+	}
+	all[4].Missing = 1 // the newest of its own, and not good
+	var kept []string
+	for _, d := range (Keep{Last: 1}).Apply(all, time.UTC) {
+		if d.Kept {
+			kept = append(kept, fmt.Sprint(d.ID[11:], d.Host, d.Project, d.Reasons))
+		}
+	}
+	want := "04:00bregistry[last], 03:00aregistry[last], 02:00bother[last], 01:00bregistry[last good]"
+	if got := strings.Join(kept, ", "); got != want {
+		t.Errorf("%s, not %s", got, want)
+	}
+}
+
 func TestForget(t *testing.T) {
 	src, dst := t.TempDir(), t.TempDir()
 	smallTree(src)

@@ -173,6 +173,8 @@ type Schedule struct {
 	Purge  string `yaml:"purge" json:"purge" default:"daily" format:"times" doc:"when to run gc purge, unless gc is off"`
 	Backup string `yaml:"backup" json:"backup" default:"off" format:"times" doc:"when to run backup, to backup.target"`
 	Fsck   string `yaml:"fsck" json:"fsck" default:"off" format:"times" doc:"when to run fsck --slice today/7: daily, it reads every blob once a week"`
+	Drill  string `yaml:"drill" json:"drill" default:"off" format:"times" doc:"when to run backup drill, on the latest snapshot in backup.target"`
+	Prune  string `yaml:"prune" json:"prune" default:"off" format:"times" doc:"when to run backup forget --prune, by backup.keep_last and its kin"`
 }
 
 // Backup says where backups go. The counts are restic's: a snapshot stays that any

@@ -100,6 +100,7 @@ func healthy(t *testing.T) *Facts {
 		Logs:     []Log{{Service: "nginx", Driver: "json-file", Bounded: true, Size: 1 << 20}},
 		Schedule: &Schedule{Wanted: 1, Installed: true, Current: true},
 		Runs:     []Run{{Kind: "gc", Last: &last, Every: 35 * day, Command: "regctl gc", Scheduled: true}},
+		Drill:    &Drill{Last: &last, LastPassed: &last, Every: 100 * day, Passed: true, Snapshot: "20260101T000000Z-00000000"},
 		Lock:     nil,
 	}
 }
@@ -257,6 +258,14 @@ var ways = []broken{
 	{"RC102", "gc was last run 40 days ago", func(_ *testing.T, f *Facts) { past := now.Add(-40 * day); f.Runs[0].Last = &past }},
 	{"RC102", "gc was never run here, and nothing runs it", func(_ *testing.T, f *Facts) { f.Runs[0].Last, f.Runs[0].Scheduled = nil, false }},
 	{"RC103", "by regctl gc, 24 hours ago", func(_ *testing.T, f *Facts) { f.Runs[0].Damage = true }},
+	{"RC104", "no drill of a backup has passed here", func(_ *testing.T, f *Facts) { f.Drill, f.Stack.Age = &Drill{Every: 100 * day}, 101*day }},
+	{"RC104", "passed 101 days ago", func(_ *testing.T, f *Facts) { past := now.Add(-101 * day); f.Drill.LastPassed = &past }},
+	{"RC105", "24 hours ago, of snapshot 20260101T000000Z-00000000: not enough room", func(_ *testing.T, f *Facts) { f.Drill.Passed, f.Drill.Error = false, "not enough room" }},
+	{"RC105", "2 tags or manifests do not come whole: a:1: missing", func(_ *testing.T, f *Facts) {
+		f.Drill.Passed, f.Drill.Failed, f.Drill.Problems, f.Drill.First = false, 2, 1, "a:1: missing"
+	}},
+	{"RC105", "3 blobs could not be restored", func(_ *testing.T, f *Facts) { f.Drill.Passed, f.Drill.Problems = false, 3 }},
+	{"RC115", "volume registry_drill-x, made 3 hours ago", func(_ *testing.T, f *Facts) { f.DrillLeft = []Leftover{{"volume registry_drill-x", 3 * time.Hour}} }},
 	{"RC110", "clever_name, made 3 hours ago", func(_ *testing.T, f *Facts) { f.Containers = []Leftover{{"clever_name", 3 * time.Hour}} }},
 	{"RC111", "5 minutes ago", func(_ *testing.T, f *Facts) { age := 5 * time.Minute; f.HoldAge = &age }},
 	{"RC112", "2 of them, auth/.x among them", func(_ *testing.T, f *Facts) { f.Temporary = []string{"auth/.x", "auth/.y"} }},
@@ -299,6 +308,7 @@ func TestNoFalseFinding(t *testing.T) {
 		"floating tag":                        func(f *Facts) { f.Images[0].Ref = "registry:3" },
 		"young log":                           func(f *Facts) { f.Users.Seen, f.Users.LogSince = map[string]time.Time{}, now.Add(-20*day) },
 		"young deployment":                    func(f *Facts) { f.Runs[0].Last, f.Stack.Age = nil, 3*day },
+		"a young deployment with a backup":    func(f *Facts) { f.Drill, f.Stack.Age = &Drill{Every: 100 * day}, 3*day },
 		"a stop that is at work":              func(f *Facts) { f.Halfway, f.Lock = []string{".regctl/stage"}, &Lock{7, "regctl up", time.Minute} },
 		"a hold in force":                     func(f *Facts) { age := 20 * time.Second; f.HoldAge = &age },
 		"a chain to a root that is not known": func(f *Facts) { f.Certificate.Roots = x509.NewCertPool() },

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -9,6 +10,11 @@ import (
 const longLock = 6 * time.Hour
 
 func choreChecks() []Check {
+	return slices.Concat(scheduleChecks(), leftChecks())
+}
+
+// scheduleChecks are about what is to be done from time to time.
+func scheduleChecks() []Check {
 	return []Check{
 		{ID: "RC100", Severity: Warning, Title: "what runs by itself is not as it should be",
 			Why:  "what is to look after the registry runs otherwise than regctl.yaml says, or not at all",
@@ -60,7 +66,7 @@ func choreChecks() []Check {
 			}},
 		{ID: "RC103", Severity: Error, Title: "damaged images were met",
 			Why:  "they cannot be pulled, or not whole",
-			Mend: "regctl gc --dry-run{dir} names them; push them again from where they came",
+			Mend: "regctl fsck{dir} names them; regctl fsck --repair --from BACKUP|URL{dir}, or push them again from where they came",
 			look: func(f *Facts) []sighting {
 				var out []sighting
 				for _, r := range f.Runs {
@@ -70,6 +76,43 @@ func choreChecks() []Check {
 				}
 				return out
 			}},
+		{ID: "RC104", Severity: Warning, Title: "nobody knows whether the backups can be restored",
+			Why:  "a backup that was never restored is a hope",
+			Mend: "regctl backup drill{dir}; schedule.drill in regctl.yaml and regctl schedule install{dir} have it run by itself",
+			look: func(f *Facts) []sighting {
+				d := f.Drill
+				switch {
+				case d == nil:
+				case d.LastPassed == nil && f.Stack != nil && f.Stack.Age > d.Every:
+					return saw("no drill of a backup has passed here")
+				case d.LastPassed != nil && f.Now.Sub(*d.LastPassed) > d.Every:
+					return saw("a drill passed %s ago the last time", days(f.Now.Sub(*d.LastPassed)))
+				}
+				return nil
+			}},
+		{ID: "RC105", Severity: Error, Title: "the last drill of a backup failed",
+			Why:  "what it could not restore is lost if the registry is",
+			Mend: "regctl backup verify --data{dir} names what is damaged there: remove it, and the next regctl backup{dir} brings it anew; then regctl backup drill{dir}",
+			look: func(f *Facts) []sighting {
+				d := f.Drill
+				if d == nil || d.Last == nil || d.Passed {
+					return nil
+				}
+				switch when := days(f.Now.Sub(*d.Last)); {
+				case d.Error != "":
+					return saw("%s ago, of snapshot %s: %s", when, d.Snapshot, d.Error)
+				case d.First != "":
+					return saw("%s ago, of snapshot %s: %d tags or manifests do not come whole: %s", when, d.Snapshot, d.Failed, d.First)
+				default:
+					return saw("%s ago, of snapshot %s: %d blobs could not be restored", when, d.Snapshot, d.Problems)
+				}
+			}},
+	}
+}
+
+// leftChecks are about what runs that were killed have left.
+func leftChecks() []Check {
+	return []Check{
 		{ID: "RC110", Severity: Warning, Title: "containers of a run that was killed are left",
 			Why:  "they hold the images' volume",
 			Mend: "regctl doctor --fix{dir}; the next run of the same command does it, too", Fixable: true,
@@ -117,6 +160,16 @@ func choreChecks() []Check {
 				}
 				for _, name := range f.Halfway {
 					out = append(out, sighting{seen: name + " is there"})
+				}
+				return out
+			}},
+		{ID: "RC115", Severity: Warning, Title: "a drill that was killed has left its copy of the images",
+			Why:  "it takes the room of images",
+			Mend: "regctl doctor --fix{dir}; the next drill does it, too", Fixable: true,
+			look: func(f *Facts) []sighting {
+				var out []sighting
+				for _, x := range f.DrillLeft {
+					out = append(out, sighting{seen: fmt.Sprintf("%s, made %s ago", x.Name, days(x.Age))})
 				}
 				return out
 			}},

@@ -41,6 +41,8 @@ type Facts struct {
 
 	Schedule   *Schedule
 	Runs       []Run
+	Drill      *Drill     // nil: there is no backup to be drilled on
+	DrillLeft  []Leftover // containers and volumes of drills that are over
 	Containers []Leftover // one-off containers of runs that are over
 	HoldAge    *time.Duration
 	Temporary  []string // files of writes that were killed
@@ -248,7 +250,21 @@ type Run struct {
 	Command   string        // regctl gc
 }
 
-// Leftover is a one-off container.
+// Drill is what became of the drills of the backups.
+type Drill struct {
+	Last       *time.Time // nil: never
+	LastPassed *time.Time // nil: none did
+	Every      time.Duration
+	Scheduled  bool
+	Snapshot   string // of the last
+	Passed     bool
+	Error      string // why it has no verdict
+	Failed     int    // tags, and manifests without one, that did not come whole
+	Problems   int    // blobs that could not be restored
+	First      string // of what failed, and why
+}
+
+// Leftover is a one-off container, or a volume of a drill.
 type Leftover struct {
 	Name string
 	Age  time.Duration

@@ -81,25 +81,31 @@ type OneOff struct {
 
 // OneOffs lists the one-off containers of a project, running or not.
 func (c *Client) OneOffs(ctx context.Context, project string) ([]OneOff, error) {
-	var out []OneOff
-	for _, label := range []string{labelOnce, labelReads} {
-		var found []container.Summary
-		err := c.ask(ctx, func(ctx context.Context) (err error) {
-			found, err = c.api.ContainerList(ctx, container.ListOptions{All: true, Filters: filters.NewArgs(filters.Arg("label", label+"="+project))})
-			return err
-		})
-		if err != nil {
-			return nil, err
-		}
-		for _, f := range found {
-			name := f.ID
-			if len(f.Names) > 0 {
-				name = f.Names[0][1:]
-			}
-			out = append(out, OneOff{Name: name, Made: time.Unix(f.Created, 0), Reads: label == labelReads})
-		}
+	once, err := c.oneOffs(ctx, labelOnce, project)
+	if err != nil {
+		return nil, err
 	}
-	return out, nil
+	reads, err := c.oneOffs(ctx, labelReads, project)
+	for i := range reads {
+		reads[i].Reads = true
+	}
+	return append(once, reads...), err
+}
+
+func (c *Client) oneOffs(ctx context.Context, label, project string) (out []OneOff, err error) {
+	var found []container.Summary
+	err = c.ask(ctx, func(ctx context.Context) (err error) {
+		found, err = c.api.ContainerList(ctx, container.ListOptions{All: true, Filters: filters.NewArgs(filters.Arg("label", label+"="+project))})
+		return err
+	})
+	for _, f := range found {
+		name := f.ID
+		if len(f.Names) > 0 {
+			name = f.Names[0][1:]
+		}
+		out = append(out, OneOff{Name: name, Made: time.Unix(f.Created, 0)})
+	}
+	return out, err
 }
 
 // SweepOneOffs removes the one-off containers that runs which were killed left.

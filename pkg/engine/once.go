@@ -11,10 +11,12 @@ import (
 )
 
 // labelOnce marks one-off containers, so that what a crash leaves behind can be
-// found and removed; labelReads those that need no lock.
+// found and removed; labelReads those that need no lock; labelDrill the containers
+// and volumes of drills, which have a lock of their own.
 const (
 	labelOnce  = "io.regctl.once"
 	labelReads = "io.regctl.reads"
+	labelDrill = "io.regctl.drill"
 )
 
 // Once describes a container that runs one command and is removed.

@@ -34,6 +34,8 @@ type Work struct {
 	// Reads has the volumes mounted read-only, and leaves other containers of the
 	// project alone, as for work that needs no lock.
 	Reads bool
+	// Drill is for work on a drill's volume: only the next drill sweeps it.
+	Drill bool
 	// Input is its standard input, which then stays open: it ends when the caller
 	// gives up or dies, and tells the program to stop.
 	Input []byte
@@ -63,16 +65,12 @@ func (c *Client) RunWork(ctx context.Context, w Work) (status int, stderr string
 	if err := c.checkVolumes(ctx, w); err != nil {
 		return 0, "", err
 	}
-	label := labelOnce
-	if w.Reads {
-		label = labelReads
-	}
 	conf := &container.Config{
 		Image:        w.Image,
 		Entrypoint:   []string{programPath},
 		Cmd:          w.Args,
 		User:         "0:0",
-		Labels:       map[string]string{label: w.Project},
+		Labels:       map[string]string{w.label(): w.Project},
 		AttachStdin:  true,
 		AttachStdout: true,
 		AttachStderr: true,
@@ -212,13 +210,26 @@ func (c *Client) checkVolumes(ctx context.Context, w Work) error {
 	return nil
 }
 
-// sweepWork removes what earlier, killed runs left behind. Who changes a volume
-// holds the lock; readers hold none, and have an hour.
-func (c *Client) sweepWork(ctx context.Context, w Work) error {
-	if w.Reads {
-		return c.sweep(ctx, labelReads, w.Project, AbandonedReads)
+// label tells whose the container is, and so who sweeps it.
+func (w Work) label() string {
+	switch {
+	case w.Drill:
+		return labelDrill
+	case w.Reads:
+		return labelReads
 	}
-	return c.sweepOnce(ctx, w.Project)
+	return labelOnce
+}
+
+// sweepWork removes what earlier, killed runs left behind. Who changes a volume
+// holds the lock, and so does a drill one of its own; readers hold none, and have
+// an hour.
+func (c *Client) sweepWork(ctx context.Context, w Work) error {
+	age := time.Duration(0)
+	if w.label() == labelReads {
+		age = AbandonedReads
+	}
+	return c.sweep(ctx, w.label(), w.Project, age)
 }
 
 // eachLine hands over lines. One that is longer than any of ours is an error.

@@ -1,0 +1,203 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/regctl/regctl/pkg/advice"
+	"github.com/regctl/regctl/pkg/backup"
+	"github.com/regctl/regctl/pkg/compose"
+	"github.com/regctl/regctl/pkg/drill"
+	"github.com/regctl/regctl/pkg/durable"
+	"github.com/regctl/regctl/pkg/engine"
+	"github.com/regctl/regctl/pkg/lock"
+)
+
+// drillLock keeps drills apart, and nothing else: a drill takes hours where much is
+// restored, and touches nothing of the stack.
+const drillLock = compose.StateDir + "/drill.lock"
+
+func lockDrill(ctx context.Context, l compose.Layout) (*lock.Lock, error) {
+	if err := durable.MkdirAll(l.Path(compose.StateDir), 0o700); err != nil {
+		return nil, err
+	}
+	held, err := lock.Acquire(ctx, l.Path(drillLock), "regctl backup drill", 0)
+	var busy *lock.HeldError
+	if errors.As(err, &busy) {
+		err = advice.With(err, "wait for it to end")
+	}
+	return held, err
+}
+
+func (a *App) runBackupDrill(ctx context.Context, o drillOptions, name string) error {
+	part, err := o.check()
+	if err != nil {
+		return err
+	}
+	d, err := a.open()
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	at := site{d: d}
+	if !a.dryRun {
+		if at.engine, err = a.Connect(ctx); err != nil {
+			return err
+		}
+		defer at.engine.Close()
+		held, err := lockDrill(ctx, d.Layout)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = held.Release() }() // the kernel drops it with the process in any case
+		if err := at.engine.SweepDrill(ctx, d.cfg.Project); err != nil {
+			return err
+		}
+	}
+	from, err := a.openBackup(ctx, d, o.storeFlags, name)
+	if err != nil {
+		return err
+	}
+	defer from.store.Close()
+	res := &drillResult{DryRun: a.dryRun, From: from.name, Snapshot: from.snap.ID, Time: from.snap.Time, Image: o.image,
+		Of: from.snap.Repositories, Problems: []backup.Problem{}, Result: drill.Result{Unpullable: []drill.Unpullable{}}}
+	if res.Image == "" {
+		res.Image = d.cfg.Registry.Image
+	}
+	err = a.drill(ctx, at, o, part, from, res)
+	res.DurationMS = time.Since(began).Milliseconds()
+	if !a.dryRun {
+		a.rememberDrill(ctx, at, res, err)
+	}
+	if err != nil {
+		return err
+	}
+	if err := a.ui.Result(res); err != nil {
+		return err
+	}
+	return problemsOf(!res.Passed && !a.dryRun)
+}
+
+// drill does the work, and removes all that it made.
+func (a *App) drill(ctx context.Context, at site, o drillOptions, part float64, from *opened, res *drillResult) (err error) {
+	if !a.dryRun {
+		outer := ctx
+		var release func()
+		if release, ctx, err = from.store.Reading(outer, "regctl backup drill"); err != nil {
+			return err
+		}
+		defer release()
+		defer func() {
+			if ctx.Err() != nil && outer.Err() == nil { // somebody broke the lock
+				err = context.Cause(ctx)
+			}
+		}()
+	}
+	match := o.match()
+	c, err := from.store.Contents(ctx, from.snap, match)
+	if err == nil && part < 1 {
+		drawn := map[string]bool{}
+		for _, name := range draw(c.Repositories, part) {
+			drawn[name] = true
+		}
+		match = func(name string) bool { return drawn[name] }
+		c, err = from.store.Contents(ctx, from.snap, match)
+	}
+	if err != nil {
+		return err
+	}
+	res.Partial, res.Room = match != nil, c.Room
+	if a.dryRun {
+		res.Repositories, res.Tags, res.Blobs, res.Bytes = len(c.Repositories), c.Tags, c.Blobs, c.Bytes
+		return nil
+	}
+	if err := a.haveImage(ctx, at.engine, res.Image); err != nil {
+		return err
+	}
+	at.drill, at.image = true, res.Image
+	if at.volume, err = at.engine.MakeDrillVolume(ctx, at.d.cfg.Project); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, at.engine.SweepDrill(ctx, at.d.cfg.Project)) }()
+	p, beside := from.on(at)
+	beside.binds, beside.shares = beside.shares, nil // it is only read
+	req := drillRequest{restoreRequest: restoreRequest{storeRequest: p.request(from.name, "backup drill"), Snapshot: from.snap.ID, Archive: from.archive, Damaged: true},
+		Whole: match == nil, Room: c.Room}
+	if match != nil {
+		req.Names = c.Repositories
+	}
+	var restored backup.Restored
+	if err := a.do(ctx, beside, "drill restore", req, &restored); err != nil {
+		return err
+	}
+	res.Problems = append(res.Problems, restored.Problems...)
+	// It needs nothing but what was restored.
+	at.reads = true
+	if err := a.do(ctx, at, "drill pull", drillPull{Sparse: o.sparse, Blobs: c.Blobs, Bytes: c.Bytes}, &res.Result); err != nil {
+		return err
+	}
+	res.Passed = res.Failed == 0 && len(res.Problems) == 0
+	return nil
+}
+
+// haveImage pulls an image that is not on this host.
+func (a *App) haveImage(ctx context.Context, e *engine.Client, ref string) error {
+	id, err := e.ImageID(ctx, ref)
+	if err != nil || id != "" {
+		return err
+	}
+	a.ui.Step("pulling %s", ref)
+	return e.Pull(ctx, ref, func(line string) { a.ui.Detail("  %s", line) })
+}
+
+// drillKept is what is kept of the last drill.
+type drillKept struct {
+	drillResult
+	// Error is why there is no verdict.
+	Error string `json:"error"`
+	// LastPassed is when a drill passed last.
+	LastPassed *time.Time `json:"last_passed"`
+}
+
+// fewUnpullable is how many of those are kept.
+const fewUnpullable = 20
+
+// rememberDrill keeps the verdict, or that there is none, unless the drill was given
+// up or had no engine: that says nothing about the backup.
+func (a *App) rememberDrill(ctx context.Context, at site, res *drillResult, err error) {
+	if ctx.Err() != nil || errors.Is(err, engine.ErrUnavailable) || errors.Is(err, engine.ErrImage) || status(ctx, err) == statusLocked {
+		return
+	}
+	kept := drillKept{drillResult: *res}
+	kept.Unpullable = kept.Unpullable[:min(len(kept.Unpullable), fewUnpullable)]
+	kept.Problems = kept.Problems[:min(len(kept.Problems), fewUnpullable)]
+	if before := readDrill(at.d.Layout); before != nil {
+		kept.LastPassed = before.LastPassed
+	}
+	if err != nil {
+		kept.Error = err.Error()
+	} else if res.Passed {
+		now := a.Now()
+		kept.LastPassed = &now
+	}
+	a.remember(at, "drill", kept)
+}
+
+// lastDrill is what was kept of the last drill.
+type lastDrill struct {
+	At time.Time
+	drillKept
+}
+
+// readDrill reads it; nil: there was none, or it is not known.
+func readDrill(l compose.Layout) *lastDrill {
+	var last struct {
+		At     time.Time `json:"at"`
+		Result drillKept `json:"result"`
+	}
+	if err := readJSON(l.Path(lastFile("drill")), &last); err != nil || last.At.IsZero() {
+		return nil
+	}
+	return &lastDrill{last.At, last.Result}
+}
