@@ -36,13 +36,13 @@ func TestCollectionOfNothing(t *testing.T) {
 // Days are written as in regctl.yaml; what Go writes is read, too.
 func TestAges(t *testing.T) {
 	for text, want := range map[string]time.Duration{"7d": 7 * 24 * time.Hour, "1d12h": 36 * time.Hour, "90m": 90 * time.Minute, "1.5h": 90 * time.Minute, "0": 0, "-1h": -time.Hour} {
-		var got age
+		var got span
 		if err := got.Set(text); err != nil || time.Duration(got) != want {
 			t.Errorf("%s is %s, %v", text, time.Duration(got), err)
 		}
 	}
 	for _, text := range []string{"", "d", "7", "1w", "7d-1h", "99999999d"} {
-		var got age
+		var got span
 		if err := got.Set(text); err == nil {
 			t.Errorf("%q passes for %s", text, time.Duration(got))
 		}
