@@ -48,6 +48,7 @@ var mayImport = map[string][]string{
 	"pkg/storage":             {"pkg/advice"},
 	"pkg/fsck":                {"pkg/durable", "pkg/gc", "pkg/lock", "pkg/storage"},
 	"pkg/storage/storagetest": {"pkg/storage"},
+	"pkg/gc/gctest":           {"pkg/storage", "pkg/storage/storagetest"},
 }
 
 // only names the packages that may import a library, so that it can be replaced

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/regctl/regctl/pkg/gc/gctest"
 	"github.com/regctl/regctl/pkg/storage"
 	"github.com/regctl/regctl/pkg/storage/storagetest"
 )
@@ -14,7 +15,7 @@ import (
 // again. A tag that names it must not make a collection look for ever.
 func TestDirectoriesWithoutLinks(t *testing.T) {
 	tree := storagetest.New(filepath.Join(memory(t), "d"))
-	now := time.Now().Add(ahead)
+	now := time.Now().Add(gctest.Ahead)
 	o := Options{Now: func() time.Time { return now }, KeepTrash: 24 * time.Hour}
 	d := tree.Image("r", "config")
 	tree.Tag("r", "other", tree.Image("r", "other"))
@@ -39,7 +40,7 @@ func TestDirectoriesWithoutLinks(t *testing.T) {
 func TestLateManifestIsHealed(t *testing.T) {
 	for _, purge := range []bool{false, true} {
 		tree := storagetest.New(filepath.Join(memory(t), "d"))
-		now := time.Now().Add(ahead)
+		now := time.Now().Add(gctest.Ahead)
 		o := Options{DeleteUntagged: true, Now: func() time.Time { return now }, KeepTrash: 24 * time.Hour}
 		d := tree.Image("r", "config", "layer")
 		tree.Tag("r", "other", tree.Image("r", "other"))

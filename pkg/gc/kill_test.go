@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/regctl/regctl/pkg/gc/gctest"
 	"github.com/regctl/regctl/pkg/lock"
 )
 
@@ -43,7 +44,7 @@ func TestKilledBeforeEachChange(t *testing.T) {
 			dir := filepath.Join(root, fmt.Sprintf("%d-%d", seed, n))
 			tree, o := randomly(dir, seed, seed%2 == 0)
 			before := snapshot(t, dir)
-			want := readOracle(dir, o, tree.now).expect()
+			want := expected(dir, o, tree.Now)
 			count := 0
 			killed := serial(o)
 			killed.step = stopAt(n, errKilled, true, &count)
@@ -64,7 +65,7 @@ func TestKilledBeforeEachChange(t *testing.T) {
 			if _, err := Collect(t.Context(), dir, o); err != nil {
 				t.Fatalf("seed %d, killed before change %d, then again: %v", seed, n, err)
 			}
-			if diff := difference(dir, want); diff != "" {
+			if diff := gctest.Difference(dir, want); diff != "" {
 				t.Fatalf("seed %d, killed before change %d, then again:\n%s", seed, n, diff)
 			}
 			os.RemoveAll(dir)
@@ -84,7 +85,7 @@ func TestUndoAndPurgeKilled(t *testing.T) {
 				dir := filepath.Join(root, fmt.Sprintf("%s-%d-%d", what, seed, n))
 				tree, o := randomly(dir, seed, false)
 				before := snapshot(t, dir)
-				want := readOracle(dir, o, tree.now).expect()
+				want := expected(dir, o, tree.Now)
 				first, err := Collect(t.Context(), dir, o)
 				if err != nil {
 					t.Fatal(err)
@@ -114,7 +115,7 @@ func TestUndoAndPurgeKilled(t *testing.T) {
 					if _, err := Purge(t.Context(), dir, o); err != nil {
 						t.Fatal(err)
 					}
-					if diff := difference(dir, want); diff != "" {
+					if diff := gctest.Difference(dir, want); diff != "" {
 						t.Fatalf("seed %d, purge killed before change %d, then again:\n%s", seed, n, diff)
 					}
 					if left, _ := os.ReadDir(filepath.Join(dir, trashDir)); len(left) != 0 {
@@ -142,7 +143,7 @@ func TestChangesThatFail(t *testing.T) {
 			dir := filepath.Join(root, fmt.Sprintf("%d-%d", seed, n))
 			tree, o := randomly(dir, seed, false)
 			before := snapshot(t, dir)
-			want := readOracle(dir, o, tree.now).expect()
+			want := expected(dir, o, tree.Now)
 			count := 0
 			failing := serial(o)
 			failing.step = stopAt(n, fault, forEver, &count)
@@ -161,7 +162,7 @@ func TestChangesThatFail(t *testing.T) {
 			if _, err := Collect(t.Context(), dir, o); err != nil {
 				t.Fatalf("seed %d, change %d failed, then again: %v", seed, n, err)
 			}
-			if diff := difference(dir, want); diff != "" {
+			if diff := gctest.Difference(dir, want); diff != "" {
 				t.Fatalf("seed %d, change %d failed, then again:\n%s", seed, n, diff)
 			}
 			os.RemoveAll(dir)
@@ -232,7 +233,7 @@ func TestClockJumps(t *testing.T) {
 		tree, o := randomly(dir, seed, seed%2 == 0)
 		before := snapshot(t, dir)
 		o.Tags, o.Repositories = nil, nil
-		o.Now = func() time.Time { return tree.now.Add(-10 * 365 * 24 * time.Hour) }
+		o.Now = func() time.Time { return tree.Now.Add(-10 * 365 * 24 * time.Hour) }
 		got, err := Collect(t.Context(), dir, o)
 		if err != nil {
 			t.Fatal(err)
@@ -241,17 +242,17 @@ func TestClockJumps(t *testing.T) {
 			t.Errorf("seed %d: in the past %+v went", seed, got)
 		}
 		compare(t, fmt.Sprintf("seed %d, in the past", seed), snapshot(t, dir), before)
-		future := tree.now.Add(10 * 365 * 24 * time.Hour)
+		future := tree.Now.Add(10 * 365 * 24 * time.Hour)
 		o.Now = func() time.Time { return future }
-		want := readOracle(dir, o, future).expect()
+		want := expected(dir, o, future)
 		if _, err := Collect(t.Context(), dir, o); err != nil {
 			t.Fatal(err)
 		}
-		if diff := difference(dir, want); diff != "" {
+		if diff := gctest.Difference(dir, want); diff != "" {
 			t.Errorf("seed %d, in the future:\n%s", seed, diff)
 		}
 		// Back in the present, the trash of the future is not old.
-		o.Now = func() time.Time { return tree.now }
+		o.Now = func() time.Time { return tree.Now }
 		if _, err := Purge(t.Context(), dir, o); err != nil {
 			t.Fatal(err)
 		}

@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/regctl/regctl/pkg/gc/gctest"
 )
 
 // trees is how many random trees each test tries. REGCTL_TEST_TREES sets another
@@ -99,7 +101,7 @@ func TestCollectionsOfRandomTrees(t *testing.T) {
 		dir := filepath.Join(root, fmt.Sprint(seed))
 		tree, o := randomly(dir, seed, seed%3 == 0)
 		before := snapshot(t, dir)
-		want := readOracle(dir, o, tree.now).expect()
+		want := expected(dir, o, tree.Now)
 		dry := o
 		dry.DryRun = true
 		told, err := Collect(context.Background(), dir, dry)
@@ -111,7 +113,7 @@ func TestCollectionsOfRandomTrees(t *testing.T) {
 		if err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
 		}
-		if diff := difference(dir, want); diff != "" {
+		if diff := gctest.Difference(dir, want); diff != "" {
 			t.Errorf("seed %d (%+v):\n%s", seed, o, diff)
 		}
 		blobs := 0
