@@ -22,11 +22,11 @@ var (
 // that is full, worn out or read-only.
 type failing struct {
 	under   string
-	at      int // the n-th of the calls
+	at      int // the n-th of the calls, 0: none
 	forEver bool
 	errno   syscall.Errno
 
-	calls  int                   // counted so far
+	calls  []string              // so far
 	failed string                // what failed first
 	ending map[int]syscall.Errno // threads in a call that is to fail
 }
@@ -49,12 +49,12 @@ func (f *failing) stop(tid int) error {
 	if about != f.under && !strings.HasPrefix(about, f.under+"/") {
 		return nil
 	}
-	f.calls++
-	if f.calls < f.at || f.calls > f.at && !f.forEver {
+	f.calls = append(f.calls, fmt.Sprintf("call %d of %s", regs.Orig_rax, about))
+	if n := len(f.calls); f.at == 0 || n < f.at || n > f.at && !f.forEver {
 		return nil
 	}
 	if f.failed == "" {
-		f.failed = fmt.Sprintf("call %d of %s", regs.Orig_rax, about)
+		f.failed = f.calls[len(f.calls)-1]
 	}
 	if f.ending == nil {
 		f.ending = map[int]syscall.Errno{}

@@ -56,6 +56,7 @@ func Take(root, text string) (*Hold, error) {
 		return nil, err
 	}
 	if err := durable.WriteFile(path, []byte(text+"\n"), 0o644); err != nil {
+		os.Remove(path) // it may be there all the same, and not last
 		return nil, err
 	}
 	ctx, stop := context.WithCancel(context.Background())
