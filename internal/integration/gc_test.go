@@ -16,12 +16,15 @@ import (
 // TestGC collects, undoes and frees on a stack that is used meanwhile.
 func TestGC(t *testing.T) {
 	t.Parallel()
+	oras := newSigner(t)
 	for _, r := range []struct{ name, image string }{{"registry 3", imageRegistry3}, {"registry 2", imageRegistry2}} {
-		t.Run(r.name, func(t *testing.T) { testGC(t, newFront(t, options{registry: r.image})) })
+		t.Run(r.name, func(t *testing.T) {
+			testGC(t, newFront(t, options{registry: r.image}), oras)
+		})
 	}
 }
 
-func testGC(t *testing.T, f *front) {
+func testGC(t *testing.T, f *front, oras string) {
 	s := f.seedRepository(t, "team/app")
 	signature := f.attach(t, "team/app", s.digest, len(s.manifest))
 	index := f.pushIndex(t, "team/multi:v1", 3)
@@ -93,6 +96,8 @@ func testGC(t *testing.T, f *front) {
 			t.Errorf("there was more to collect: %+v", out)
 		}
 	})
+	t.Run("signed", func(t *testing.T) { testSigned(t, f, oras) })
+	t.Run("what deletions leave", func(t *testing.T) { testLeftovers(t, f) })
 	t.Run("damage", func(t *testing.T) {
 		root := f.volume(t, "registry-data")
 		hex := strings.TrimPrefix(s.digest, "sha256:")
