@@ -69,6 +69,9 @@ func (a *App) runRemoval(ctx context.Context, root, command string, what removal
 	if err != nil {
 		return err
 	}
+	if stay := len(what.Tags) - res.Tags.Deleted; stay > 0 && res.Damaged() {
+		a.ui.Warn("%d of %d tags stay, since there is damage in their repository", stay, len(what.Tags))
+	}
 	if err := a.ui.Result(res); err != nil {
 		return err
 	}
@@ -111,7 +114,7 @@ func (r removal) apply(root string, o *gc.Options) error {
 			return err
 		}
 		if tags[i].Digest.IsZero() {
-			return advice.With(fmt.Errorf("tag %s:%s is damaged (%s), so it is not known what it is", t.Repository, t.Tag, tags[i].Fault), "regctl fsck looks at the damage")
+			return advice.With(fmt.Errorf("tag %s:%s is damaged (%s), so it is not known what it is", t.Repository, t.Tag, tags[i].Fault), "push it again, which mends it; regctl fsck tells what is wrong")
 		}
 		o.Tags = append(o.Tags, gc.TagRemoval{Repository: t.Repository, Tag: t.Tag, Digest: tags[i].Digest, Manifest: true})
 	}

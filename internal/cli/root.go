@@ -29,6 +29,10 @@ Begin with:
 		Version:                    version().Version,
 		PersistentPreRunE: func(cmd *cobra.Command, args []string) error {
 			a.started, a.running, a.args = true, cmd, args
+			// A script's empty variable must not lead to another registry than was meant.
+			if f := cmd.Flags().Lookup("root"); f != nil && f.Changed && f.Value.String() == "" {
+				return usagef("--root names no directory")
+			}
 			return nil
 		},
 	}
