@@ -27,6 +27,7 @@ const partSize = 16 << 20
 type bucket struct {
 	client       *minio.Client
 	name, prefix string
+	part         int64 // size of parts
 }
 
 // openS3 opens bucket/prefix.
@@ -90,7 +91,11 @@ func openS3(rest string, a Access) (Target, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrTarget, err)
 	}
-	return &bucket{client, name, prefix}, nil
+	part := int64(partSize)
+	if a.part > 0 {
+		part = a.part
+	}
+	return &bucket{client, name, prefix, part}, nil
 }
 
 // frank tells the client of a certificate that nobody vouches for in the form that it
@@ -116,33 +121,30 @@ func (b *bucket) Close() error { return nil }
 // Flush has nothing to do.
 func (b *bucket) Flush(context.Context) error { return nil }
 
-// Put is of [Target]. Small objects go in one request with a sum that the server
-// compares; MD5 is the one that all servers know. Parts of large ones are guarded by
-// TLS, and by the digest when they are read.
+// Put is of [Target]. Each request has a sum that the server compares; MD5 is the
+// one that all servers know.
 func (b *bucket) Put(ctx context.Context, name string, size int64, r io.Reader) error {
-	if size < 0 || size <= partSize {
-		start, err := io.ReadAll(io.LimitReader(r, partSize+1))
-		if err != nil {
-			return err
-		}
-		if len(start) <= partSize {
-			if size >= 0 && int64(len(start)) != size {
-				return fmt.Errorf("%s: %d bytes came of %d", name, len(start), size)
-			}
-			_, err := b.client.PutObject(ctx, b.name, b.prefix+name, bytes.NewReader(start), int64(len(start)),
-				minio.PutObjectOptions{ContentType: contentType, SendContentMd5: true})
-			return b.about(name, err)
-		}
-		r = io.MultiReader(bytes.NewReader(start), r)
+	if size > b.part {
+		return b.putLarge(ctx, name, size, r)
 	}
-	// The client sends nothing but what Read gives: no shortcut to what is below.
-	src := &noting{r: r}
-	info, err := b.client.PutObject(ctx, b.name, b.prefix+name, src, size, minio.PutObjectOptions{PartSize: partSize, ContentType: contentType, DisableContentSha256: true})
+	start, err := io.ReadAll(io.LimitReader(r, partSize+1))
+	if err != nil {
+		return err
+	}
+	if len(start) <= partSize {
+		if size >= 0 && int64(len(start)) != size {
+			return fmt.Errorf("%s: %d bytes came of %d", name, len(start), size)
+		}
+		_, err := b.client.PutObject(ctx, b.name, b.prefix+name, bytes.NewReader(start), int64(len(start)),
+			minio.PutObjectOptions{ContentType: contentType, SendContentMd5: true})
+		return b.about(name, err)
+	}
+	// Encrypted, or a listing: never the same bytes again, so there is nothing to be
+	// taken up. The client sends nothing but what Read gives: no shortcut to what is below.
+	src := &noting{r: io.MultiReader(bytes.NewReader(start), r)}
+	_, err = b.client.PutObject(ctx, b.name, b.prefix+name, src, -1, minio.PutObjectOptions{PartSize: partSize, ContentType: contentType, SendContentMd5: true})
 	if src.err != nil {
 		return src.err
-	}
-	if err == nil && size >= 0 && info.Size != size {
-		err = fmt.Errorf("%d bytes came of %d", info.Size, size)
 	}
 	return b.about(name, err)
 }
