@@ -193,7 +193,7 @@ func (f *front) watchJob(t *testing.T, s *objectStorage) func() job {
 
 // kills is how often backups and restores are killed at least; those that are done
 // before do not count.
-const kills = 3
+const kills = 2
 
 // killBackups kills backups, the process here or the container, while a client
 // pushes: what the store has stays good, no lock stays that needs a hand, and the
