@@ -11,6 +11,8 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"fmt"
+	"io"
+	"log"
 	"math/big"
 	mathrand "math/rand/v2"
 	"net"
@@ -59,6 +61,7 @@ func newObjectStorage(t *testing.T) *objectStorage {
 	srv.Listener.Close()
 	srv.Listener = l
 	srv.TLS = &tls.Config{Certificates: []tls.Certificate{selfSigned(t, bridge, s.ca)}}
+	srv.Config.ErrorLog = log.New(io.Discard, "", 0) // of handshakes that are to fail
 	srv.StartTLS()
 	t.Cleanup(srv.Close)
 	s.endpoint = "https://" + l.Addr().String()

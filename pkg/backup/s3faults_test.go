@@ -5,6 +5,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"io"
+	"log"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -176,7 +177,9 @@ func TestStorageThatCannotBeReadIsNotCalledDamaged(t *testing.T) {
 // A server that nobody hears of, and one that is another's.
 func TestStorageThatIsNotThere(t *testing.T) {
 	a := served(t, http.NotFoundHandler())
-	tls := httptest.NewTLSServer(s3Handler(t))
+	tls := httptest.NewUnstartedServer(s3Handler(t))
+	tls.Config.ErrorLog = log.New(io.Discard, "", 0) // of handshakes that are to fail
+	tls.StartTLS()
 	t.Cleanup(tls.Close)
 	private := Access{AccessKey: "key", SecretKey: "very secret", Endpoint: tls.URL, Region: "us-east-1"}
 	target, err := OpenTarget("s3://bucket/x", private, true)
@@ -320,7 +323,9 @@ func TestAnUploadInPartsIsTakenUpAgain(t *testing.T) {
 	if _, err := s.Create(t.Context(), src, Options{}); err == nil {
 		t.Fatal("it did not fail")
 	}
+	mu.Lock()
 	fail, sent = "", nil
+	mu.Unlock()
 	create(t, s, src)
 	if got := strings.Join(sent, " "); got != "4 5" {
 		t.Errorf("parts %s were sent, want 4 5", got)
