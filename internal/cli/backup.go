@@ -180,6 +180,8 @@ func (p depot) onHost(ctx context.Context, expected bool) error {
 	case expected && errors.Is(err, backup.ErrNoStore):
 		return advice.With(fmt.Errorf("the last backup went to %s, and now there is none", p.dest),
 			"is the disk mounted? --new begins anew")
+	case errors.Is(err, backup.ErrUnreachable), errors.Is(err, backup.ErrAccess):
+		return err
 	case err == nil:
 		_ = s.DropDead(ctx) // a lock that stays is met by the job
 	}

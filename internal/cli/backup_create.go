@@ -108,6 +108,9 @@ func (a *App) runBackupCreate(ctx context.Context, o createOptions) error {
 	}
 	if len(o.recipients) > 0 {
 		p.recipients = o.recipients
+		if _, err := backup.NewKeys(p.recipients, nil); err != nil {
+			return usagef("--recipient: %v", err)
+		}
 	}
 	// Checked here, before a container is made for nothing.
 	if _, err := backup.NewKeys(p.recipients, nil); err != nil {

@@ -82,7 +82,8 @@ type restoreResult struct {
 	MovedTo    string   `json:"config_moved_to" doc:"where these are now; empty: there were none"`
 	DurationMS int64    `json:"duration_ms" doc:"how long it took, in milliseconds"`
 
-	next string
+	configOnly bool
+	next       string
 }
 
 func (r *restoreResult) Text(w io.Writer) {
@@ -90,14 +91,18 @@ func (r *restoreResult) Text(w io.Writer) {
 	if r.DryRun {
 		verb = "would bring back"
 	}
-	fmt.Fprintf(w, "%s snapshot %s of %s: %d repositories, %d tags, %s in %d blobs", verb, r.Snapshot, r.Time.Local().Format(time.DateTime),
-		r.Repositories, r.Tags, ui.Bytes(r.Bytes), r.Blobs)
+	if r.configOnly {
+		fmt.Fprintf(w, "%s the configuration of snapshot %s of %s", verb, r.Snapshot, r.Time.Local().Format(time.DateTime))
+	} else {
+		fmt.Fprintf(w, "%s snapshot %s of %s: %d repositories, %d tags, %s in %d blobs", verb, r.Snapshot, r.Time.Local().Format(time.DateTime),
+			r.Repositories, r.Tags, ui.Bytes(r.Bytes), r.Blobs)
+	}
 	if !r.DryRun {
 		fmt.Fprintf(w, "; %s", since(time.Duration(r.DurationMS)*time.Millisecond))
 	}
 	fmt.Fprintln(w)
-	if len(r.Config) > 0 {
-		fmt.Fprintf(w, "configuration: %d files\n", len(r.Config))
+	if len(r.Config) > 0 || r.configOnly {
+		fmt.Fprintf(w, "configuration: %d files written\n", len(r.Config))
 	}
 	if r.MovedTo != "" {
 		fmt.Fprintf(w, "what was there and differed is in %s\n", r.MovedTo)
@@ -183,7 +188,7 @@ func (a *App) runRestore(ctx context.Context, o restoreOptions, name string) err
 		return err
 	}
 	defer from.store.Close()
-	res := &restoreResult{DryRun: a.dryRun, From: from.name, Config: []string{}, Moved: []string{},
+	res := &restoreResult{configOnly: o.configOnly, DryRun: a.dryRun, From: from.name, Config: []string{}, Moved: []string{},
 		Restored: backup.Restored{Snapshot: from.snap.ID, Time: from.snap.Time, Problems: []backup.Problem{}}}
 	if o.root == "" && (d == nil || o.configOnly) {
 		if d, err = a.restoreConfig(ctx, d, from, res); err != nil {

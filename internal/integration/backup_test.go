@@ -3,6 +3,7 @@
 package integration
 
 import (
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -40,6 +41,17 @@ func testBackup(t *testing.T, f *front) {
 		t.Errorf("a second one copied again: %+v", out)
 	}
 	f.must(t, "backup", "verify", "--data", "--from", store)
+	// A prune of this host that was killed: inside a container nobody can tell that it is gone.
+	writeFile(t, filepath.Join(store, "locks/exclusive-KILLED.json"), fmt.Sprintf(`{"command":"regctl backup prune","host":"here","pid":%d,"space":%q}`, 1<<22+1,
+		strings.TrimSpace(readFile(t, "/proc/sys/kernel/random/boot_id"))+" "+strings.TrimSpace(tool(t, "readlink", "/proc/self/ns/pid"))), 0o600)
+	f.must(t, "backup", "--to", store)
+	// A disk that is not mounted: none is begun below its mount point.
+	rename(t, store, store+".away")
+	f.regctl(t, "backup", "--to", store).want(t, 1, "the last backup went to "+store+", and now there is none", "hint: is the disk mounted? --new begins anew")
+	if _, err := os.Stat(store); !os.IsNotExist(err) {
+		t.Errorf("there is something at %s: %v", store, err)
+	}
+	rename(t, store+".away", store)
 	images := []string{"team/app:v1", "team/app@" + signature, "team/multi:v1"}
 
 	t.Run("on the same stack", func(t *testing.T) {

@@ -42,7 +42,12 @@ func (s *Store) Export(ctx context.Context, snap *Snapshot, file string, tell fu
 		return 0, &fs.PathError{Op: "create", Path: file, Err: fs.ErrExist}
 	}
 	tmp := filepath.Join(filepath.Dir(file), durable.TempPrefix+filepath.Base(file))
-	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	// One of a run that was killed goes first: what lies there may be somebody else's
+	// file or a link, and is never written to.
+	if err := os.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return 0, err
+	}
+	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return 0, err
 	}
@@ -158,8 +163,11 @@ type Archive struct {
 // only names that a store has are taken, of plain files, and a part that is
 // larger than it can be is an error.
 func OpenArchive(ctx context.Context, path string, keys Keys) (*Archive, error) {
+	return openArchive(ctx, path, keys, partsMost)
+}
+
+func openArchive(ctx context.Context, path string, keys Keys, left int64) (*Archive, error) {
 	parts := &memory{path: path, objects: map[string][]byte{}}
-	left := int64(partsMost)
 	err := eachInArchive(ctx, path, func(name string, size int64, r io.Reader) error {
 		if strings.HasPrefix(name, dataDir) {
 			return errPartsEnd
@@ -173,6 +181,9 @@ func OpenArchive(ctx context.Context, path string, keys Keys) (*Archive, error) 
 		parts.objects[name] = data
 		return err
 	})
+	if errors.Is(err, ErrArchive) {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
 	if err != nil && !errors.Is(err, errPartsEnd) {
 		return nil, err
 	}

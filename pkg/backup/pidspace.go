@@ -39,7 +39,7 @@ func gone(space string, pid int) bool {
 	}
 	boot, ns, _ := strings.Cut(space, " ")
 	ownBoot, ownNS, _ := strings.Cut(own, " ")
-	return boot == ownBoot && ownNS == firstNamespace && !namespaceUsed(ns)
+	return boot == ownBoot && ownNS == firstNamespace && strings.HasPrefix(ns, "pid:[") && !namespaceUsed(ns)
 }
 
 // namespaceUsed tells whether a process of this host is, or may be, in a pid
@@ -50,6 +50,9 @@ func namespaceUsed(ns string) bool {
 		return true
 	}
 	for _, p := range all {
+		if p == "/proc/1" { // this namespace's own
+			continue
+		}
 		switch is, err := os.Readlink(p + "/ns/pid"); {
 		case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ESRCH): // ended meanwhile
 		case err != nil || is == ns:

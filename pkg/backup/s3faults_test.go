@@ -5,6 +5,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"io"
+	"log"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -17,8 +18,11 @@ import (
 	"time"
 
 	"github.com/johannesboyne/gofakes3"
+	"github.com/minio/minio-go/v7"
 
 	"github.com/regctl/regctl/pkg/advice"
+	"github.com/regctl/regctl/pkg/storage"
+	"github.com/regctl/regctl/pkg/storage/storagetest"
 )
 
 // cutting stands before an S3 server and cuts the bodies of its answers off, as a
@@ -173,7 +177,9 @@ func TestStorageThatCannotBeReadIsNotCalledDamaged(t *testing.T) {
 // A server that nobody hears of, and one that is another's.
 func TestStorageThatIsNotThere(t *testing.T) {
 	a := served(t, http.NotFoundHandler())
-	tls := httptest.NewTLSServer(s3Handler(t))
+	tls := httptest.NewUnstartedServer(s3Handler(t))
+	tls.Config.ErrorLog = log.New(io.Discard, "", 0) // of handshakes that are to fail
+	tls.StartTLS()
 	t.Cleanup(tls.Close)
 	private := Access{AccessKey: "key", SecretKey: "very secret", Endpoint: tls.URL, Region: "us-east-1"}
 	target, err := OpenTarget("s3://bucket/x", private, true)
@@ -270,19 +276,116 @@ func TestPartsAreSentAgain(t *testing.T) {
 		}
 		return false
 	})
+	a.part = 32 << 10
 	src := t.TempDir()
-	large := largeTree(src)
+	tree := storagetest.New(src)
+	tree.Tag("app", "v1", tree.Image("app", "config", strings.Repeat("0123456789abcdef", 3*int(a.part)/16-5)))
 	s := bucketStore(t, a, Keys{})
 	create(t, s, src)
-	if failed.Load() < 2 {
+	if failed.Load() < 3 {
 		t.Fatalf("%d parts failed", failed.Load())
 	}
-	f, err := s.Open(t.Context(), s.blobName(large))
+	if v, err := s.Verify(t.Context(), VerifyOptions{Data: 1}); err != nil || len(v.Problems) > 0 {
+		t.Fatalf("%v %+v", err, v)
+	}
+}
+
+// An upload in parts that was cut off: the next run sends only what is missing, and
+// a blob whose bytes are another's by then is sent anew.
+func TestAnUploadInPartsIsTakenUpAgain(t *testing.T) {
+	const part = 32 << 10
+	var mu sync.Mutex
+	var sent []string
+	fail := ""
+	a := s3Server(t, func(w http.ResponseWriter, r *http.Request) bool {
+		n := r.URL.Query().Get("partNumber")
+		if r.Method != http.MethodPut || n == "" {
+			return false
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if n == fail {
+			_, _ = io.Copy(io.Discard, r.Body)
+			w.WriteHeader(http.StatusBadRequest) // one that is not tried again: as a kill
+			return true
+		}
+		sent = append(sent, n)
+		return false
+	})
+	a.part = part
+	src := t.TempDir()
+	tree := storagetest.New(src)
+	noise := make([]byte, 5*part-100)
+	rand.NewChaCha8([32]byte{1}).Read(noise)
+	tree.Tag("app", "v1", tree.Image("app", "config", string(noise)))
+	s := bucketStore(t, a, Keys{})
+	fail = "4"
+	if _, err := s.Create(t.Context(), src, Options{}); err == nil {
+		t.Fatal("it did not fail")
+	}
+	mu.Lock()
+	fail, sent = "", nil
+	mu.Unlock()
+	create(t, s, src)
+	if got := strings.Join(sent, " "); got != "4 5" {
+		t.Errorf("parts %s were sent, want 4 5", got)
+	}
+	if v, err := s.Verify(t.Context(), VerifyOptions{Data: 1}); err != nil || len(v.Problems) > 0 {
+		t.Fatalf("%v %+v", err, v)
+	}
+
+	// Parts of somebody else's bytes under the same name count for nothing.
+	noise[0] ^= 1
+	d := storage.SHA256.Of(noise)
+	b := s.Target.(*bucket)
+	core := minio.Core{Client: b.client}
+	id, err := core.NewMultipartUpload(t.Context(), b.name, b.prefix+s.blobName(d), minio.PutObjectOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
+	if _, err := core.PutObjectPart(t.Context(), b.name, b.prefix+s.blobName(d), id, 1, strings.NewReader(strings.Repeat("x", part)), part, minio.PutObjectPartOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	tree.Tag("app", "v2", tree.Image("app", "config", string(noise)))
+	create(t, s, src)
 	if v, err := s.Verify(t.Context(), VerifyOptions{Data: 1}); err != nil || len(v.Problems) > 0 {
+		t.Fatalf("%v %+v", err, v)
+	}
+
+	// A blob that is damaged leaves no upload.
+	noise[0] ^= 2
+	d = tree.Blob(string(noise))
+	tree.LinkLayer("app", d)
+	noise[0] ^= 1
+	tree.File(storage.BlobPath(d)+"/data", string(noise))
+	if res := create(t, s, src); len(res.Problems) != 1 || res.Problems[0].ID != BlobCorrupt {
+		t.Errorf("%+v", res.Problems)
+	}
+	if list, err := core.ListMultipartUploads(t.Context(), b.name, b.prefix, "", "", "", 10); err != nil || len(list.Uploads) > 0 {
+		t.Errorf("%v %+v", err, list.Uploads)
+	}
+}
+
+// Two hosts send the same large blob at once.
+func TestTwoHostsSendTheSameLargeBlob(t *testing.T) {
+	a := s3Server(t, nil)
+	a.part = 16 << 10
+	noise := make([]byte, 40*a.part)
+	rand.NewChaCha8([32]byte{2}).Read(noise)
+	var wg sync.WaitGroup
+	errs := make([]error, 3)
+	for i := range errs {
+		src := t.TempDir()
+		tree := storagetest.New(src)
+		tree.Tag("app", "v1", tree.Image("app", "config", string(noise)))
+		s := bucketStore(t, a, Keys{})
+		wg.Go(func() { _, errs[i] = s.Create(context.Background(), src, Options{}) })
+	}
+	wg.Wait()
+	if err := errors.Join(errs...); err != nil {
+		t.Fatal(err)
+	}
+	if v, err := bucketStore(t, a, Keys{}).Verify(t.Context(), VerifyOptions{Data: 1}); err != nil || len(v.Problems) > 0 || v.Snapshots != 3 {
 		t.Fatalf("%v %+v", err, v)
 	}
 }

@@ -54,7 +54,9 @@ type Access struct {
 	// Proxy is an URL; the environment's if empty.
 	Proxy string `json:"proxy,omitempty"`
 
-	stall time.Duration // for tests; 0: stallMost
+	// For tests; 0: stallMost, partSize.
+	stall time.Duration
+	part  int64
 }
 
 // ErrUnreachable says that a target does not answer as it should, which tells
