@@ -214,19 +214,29 @@ func (d *damagedStack) expect(t *testing.T, what string, r result, state string)
 	t.Logf("%s: %d tags pulled in %s; regctl took %s", what, len(all), time.Since(told), r.took)
 }
 
-// What pushes have under way is never taken for damage.
+// fsckRuns is how many checks there are beside pushes, for as long as that takes;
+// without it there are those of some seconds.
+const fsckRuns = "REGCTL_TEST_FSCK_RUNS"
+
+// What pushes and deletions have under way is never taken for damage.
 func TestFsckWhilePushing(t *testing.T) {
 	t.Parallel()
+	most, err := strconv.Atoi(envOr(fsckRuns, "0"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, image := range map[string]string{"registry 3": imageRegistry3, "registry 2": imageRegistry2} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			f := newFront(t, options{registry: image})
 			f.pushRandom(t, "busy/app:first", 1)
 			root := f.volume(t, "registry-data")
 			stop := make(chan struct{})
 			var wg sync.WaitGroup
+			var pushes, deletions atomic.Int64
 			for w := range 3 {
 				wg.Go(func() {
-					for n := 0; ; n++ {
+					for n := 0; !t.Failed(); n++ {
 						select {
 						case <-stop:
 							return
@@ -234,13 +244,19 @@ func TestFsckWhilePushing(t *testing.T) {
 						}
 						// A repository for each: 2.x writes a tag's link in place, and answers 500
 						// to another who asks for it just then.
-						f.pushRandom(t, fmt.Sprintf("busy/app%d:%d", w, n%4), 2)
+						repo := fmt.Sprintf("busy/app%d", w)
+						digest := f.pushRandom(t, fmt.Sprintf("%s:%d", repo, n%4), 2)
+						pushes.Add(1)
+						if n%3 == 2 {
+							f.expect(t, http.StatusAccepted, f.boss(), http.MethodDelete, "/v2/"+repo+"/manifests/"+digest, "")
+							deletions.Add(1)
+						}
 					}
 				})
 			}
-			end := time.Now().Add(20 * time.Second)
-			runs := 0
-			for ; time.Now().Before(end) && !t.Failed(); runs++ {
+			end := time.Now().Add(15 * time.Second)
+			runs, longest := 0, time.Duration(0)
+			for ; (runs < most || most == 0 && (runs < 5 || time.Now().Before(end))) && !t.Failed(); runs++ {
 				args := []string{"fsck", "--json", "--dry-run", "--root", root}
 				if runs%2 == 0 {
 					args = append(args, "--fast")
@@ -251,13 +267,11 @@ func TestFsckWhilePushing(t *testing.T) {
 				if r.status != 0 || len(c.Problems) > 0 {
 					t.Errorf("run %d: status %d, %+v", runs, r.status, c.Problems)
 				}
+				longest = max(longest, r.took)
 			}
 			close(stop)
 			wg.Wait()
-			t.Logf("%d checks", runs)
-			if runs < 5 {
-				t.Errorf("only %d checks", runs)
-			}
+			t.Logf("%d checks, the longest %s, beside %d pushes and %d deletions", runs, longest, pushes.Load(), deletions.Load())
 		})
 	}
 }
