@@ -4,7 +4,7 @@
 // Figures that compare are ratios of medians of alternating runs: machines drift,
 // and two medians of one run drift together.
 //
-// Its measures come in three parts. `cli` times the commands, `gc` collections. `front` puts load on
+// Its measures come in parts. `cli` times the commands, `gc` collections, `fsck` checks. `front` puts load on
 // the front door, on the recipe that people build by hand (recipe/) and on Nginx
 // sending plain files (static/), all three on this machine's loopback, with a
 // load generator that is part of this program.
@@ -74,6 +74,8 @@ func (b *bench) measures() []measure {
 		{"gc.tags", b.collectTags},
 		{"gc.hold", b.collectHold},
 		{"gc.million", b.collectMillion},
+		{"fsck.full", b.checkAll},
+		{"fsck.fast", b.checkFast},
 	}
 }
 

@@ -40,7 +40,9 @@ wrongly, not what has other bytes. --slice 2/7 hashes a seventh of the blobs,
 
 --repair brings what is missing or damaged from --from, or from the trash of gc, by
 its digest, and writes damaged links anew; what was there is moved to
-.regctl/damaged on the same volume. A damaged tag is set to what it was last, as its
+.regctl/damaged on the same volume. --from is a backup (a directory, object storage
+or an exported file, read with what regctl.yaml says of backups), another registry,
+or another storage directory. A damaged tag is set to what it was last, as its
 history tells, only with --yes. Bad data that nobody has better is moved aside too:
 while it is there, no push brings a good one. --dry-run shows the plan.
 
@@ -49,7 +51,8 @@ as files that no registry makes, leaves the exit status at 0. docs/fsck.md lists
 all that can be found.`,
 		Example: `  regctl fsck --fast
   regctl fsck --slice today/7 --limit 50MiB/s --quiet
-  regctl fsck --repair --from https://mirror.example.com --dry-run`,
+  regctl fsck --repair --from https://mirror.example.com --dry-run
+  regctl fsck --repair --from s3://bucket/registry --from /mnt/disk2/registry`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.runFsck(cmd.Context(), o) },
 	}

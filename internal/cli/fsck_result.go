@@ -64,12 +64,14 @@ func (r *fsckResult) Text(w io.Writer) {
 	fmt.Fprintf(w, "checked %s, %s, %s, %s of %s, %s, in %s\n", count(c.Repositories, "repository"), count(c.Tags, "tag"), count(c.Manifests, "manifest"),
 		count(c.Blobs, "blob"), ui.Bytes(c.Bytes), hashed, since(time.Duration(r.DurationMS)*time.Millisecond))
 	if c.Orphans > 0 {
-		fmt.Fprintf(w, "%s of %s belong to nothing: regctl gc%s frees them when they are old enough\n", count(c.Orphans, "blob"), ui.Bytes(c.OrphanBytes), r.at.flag())
+		fmt.Fprintf(w, "blobs that belong to nothing: %d of %s; regctl gc%s frees them when they are old enough\n", c.Orphans, ui.Bytes(c.OrphanBytes), r.at.flag())
 	}
 	if c.DamagedBytes > 0 {
 		fmt.Fprintf(w, "%s that earlier repairs moved aside lie in .regctl/damaged\n", ui.Bytes(c.DamagedBytes))
 	}
 	switch {
+	case r.Damaged() && len(r.Repairs) == 0:
+		fmt.Fprintf(w, "next: regctl fsck --repair%s --from BACKUP|URL --dry-run\n", r.at.flag())
 	case r.Damaged():
 	case len(r.Found) > 0:
 		fmt.Fprintln(w, "nothing is damaged")

@@ -112,6 +112,9 @@ func TestFsckRepair(t *testing.T) {
 	tree.File(storage.BlobPath(config)+"/data", "config 222")
 	tree.Remove(storage.TagPath("team/app", "good") + "/current")
 	status, out, _ := command(t, "fsck", "--root", tree.Dir, "-q", "--repair", "--from", good, "--dry-run")
+	if _, said, _ := command(t, "fsck", "--root", tree.Dir, "-q", "--dry-run"); !strings.Contains(said, "next: regctl fsck --repair --root "+tree.Dir+" --from BACKUP|URL --dry-run\n") {
+		t.Errorf("no next command in %s", said)
+	}
 	for _, want := range []string{"would fetch " + config.String() + " for team/app from " + good + "\n", "would not set team/app:good to sha256:", ": only with --yes\n", "2 tags cannot be pulled"} {
 		if status != 3 || !strings.Contains(out, want) {
 			t.Errorf("plan: status %d, no %q in %s", status, want, out)

@@ -4,12 +4,21 @@ package integration
 
 import (
 	"fmt"
+	"net"
+	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"filippo.io/age"
+
+	"github.com/regctl/regctl/pkg/storage/storagetest"
 )
 
 // checked is what `regctl fsck --json` says.
@@ -17,10 +26,13 @@ type checked struct {
 	Checked    struct{ Repositories, Tags, Blobs, Hashed int }
 	Unpullable []struct{ Repository, Tag, ID string }
 	Problems   []struct{ ID, Severity, Repository, Digest, Path, Message string }
-	Repairs    []struct {
-		Action, Path, From string
-		Done               bool
-	}
+	Found      []struct{ ID string }
+	Repairs    []repair
+}
+
+type repair struct {
+	Action, Path, From string
+	Done               bool
 }
 
 // broken are the tags that cannot be pulled.
@@ -32,84 +44,199 @@ func (c checked) broken() string {
 	return strings.Join(out, " ")
 }
 
-// Damage of a real registry's volume is found from outside, told by the tags that
-// it breaks, and mended from a copy; then the registry serves every tag again.
+// A hundred kinds of damage to a real registry's volume, all at once: what is told
+// to be broken is what clients cannot pull. It is mended from an encrypted backup, and
+// then, damaged again, from another registry; each time the registry serves every
+// tag again but those that nobody can mend.
 func TestFsckRepairsStack(t *testing.T) {
 	t.Parallel()
 	for name, image := range map[string]string{"registry 3": imageRegistry3, "registry 2": imageRegistry2} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			f := newFront(t, options{registry: image})
-			digest := f.pushRandom(t, "team/app:1", 3)
-			f.pushRandom(t, "other/app:good", 2)
-			f.pushIndex(t, "team/multi:1", 2)
-			tags := []string{"team/app:1", "other/app:good", "team/multi:1"}
+			identity, recipient := ageKey(t)
+			began := time.Now()
+			lap := func(what string) { t.Logf("%s after %s", what, time.Since(began).Round(time.Second)) }
+			d := &damagedStack{front: newFront(t, options{registry: image}, "backup:", "  recipients: ["+recipient+"]")}
+			lap("up")
+			d.grow(t)
+			lap("grown")
 			var c checked
-			f.must(t, "fsck", "--json").json(t, &c)
-			if len(c.Problems) != 0 || c.Checked.Tags != 3 || c.Checked.Hashed != c.Checked.Blobs || c.Checked.Blobs == 0 {
+			d.must(t, "fsck", "--json").json(t, &c)
+			if len(c.Problems) != 0 || c.Checked.Tags != 5*len(d.kinds) || c.Checked.Hashed != c.Checked.Blobs {
 				t.Fatalf("a healthy registry: %+v", c)
 			}
-			volume := f.volume(t, "registry-data")
-			copied := filepath.Join(t.TempDir(), "copy")
-			tool(t, "cp", "-a", volume, copied)
+			store := filepath.Join(t.TempDir(), "store")
+			d.must(t, "backup", "--to", store)
+			lap("backed up")
+			mirror := d.mirror(t, image)
 
-			v2 := filepath.Join(volume, "docker/registry/v2")
-			layer := largestBlob(t, v2, "team/app")
-			overwrite(t, filepath.Join(v2, "blobs/sha256", layer[:2], layer, "data"), "these are not the bytes")
-			overwrite(t, filepath.Join(v2, "repositories/team/app/_manifests/revisions/sha256", strings.TrimPrefix(digest, "sha256:"), "link"), "")
-			if err := os.RemoveAll(filepath.Join(v2, "repositories/team/multi/_layers")); err != nil {
-				t.Fatal(err)
+			d.harm()
+			d.expect(t, "damaged", d.regctl(t, "fsck", "--json"), "harmed")
+			lap("damaged")
+			r := d.regctl(t, "fsck", "--repair", "--from", store, "--json")
+			if r.status != 1 || !strings.Contains(r.stderr, "no identity") {
+				t.Errorf("without a key: %v", r)
 			}
-
-			r := f.regctl(t, "fsck", "--json")
-			r.want(t, 3)
+			r = d.regctl(t, "fsck", "--repair", "--from", store, "--identity", identity, "--yes", "--json")
+			d.expect(t, "mended from a backup", r, "left")
+			c = checked{}
 			r.json(t, &c)
-			if c.broken() != "team/app:1 team/multi:1" {
-				t.Fatalf("broken: %s: %v", c.broken(), r)
+			if !slices.ContainsFunc(c.Repairs, func(st repair) bool { return st.Action == "fetch" && st.Done && st.From == store }) {
+				t.Errorf("nothing came from %s: %+v", store, c.Repairs)
 			}
-			if err := f.tryWhole(t, "team/app:1"); err == nil {
-				t.Error("the damaged tag can be pulled")
+			if aside, _ := filepath.Glob(filepath.Join(d.root, ".regctl/damaged/*/docker/registry/v2/blobs/sha256/*/*/data")); len(aside) < 20 {
+				t.Errorf("only %d bad blobs were moved aside", len(aside))
 			}
-			r = f.regctl(t, "fsck", "--repair", "--from", copied, "--dry-run")
-			r.want(t, 3)
-			if !strings.Contains(r.stdout, "would fetch sha256:"+layer+" for team/app from "+copied) {
-				t.Errorf("plan: %v", r)
-			}
-			c = checked{}
-			f.must(t, "fsck", "--repair", "--from", copied, "--json").json(t, &c)
-			if len(c.Problems) != 0 || len(c.Repairs) < 3 {
-				t.Errorf("after the repair: %+v", c)
-			}
-			for _, tag := range tags {
-				f.whole(t, tag)
-			}
-			c = checked{}
-			f.must(t, "fsck", "--json").json(t, &c)
-			if len(c.Problems) != 0 || c.Checked.Hashed != c.Checked.Blobs {
-				t.Errorf("checked again: %+v", c)
-			}
-			if left, _ := filepath.Glob(filepath.Join(volume, ".regctl/damaged/*/docker/registry/v2/blobs/sha256/*/"+layer+"/data")); len(left) != 1 {
-				t.Errorf("what was bad is not in its place: %q", left)
-			}
-			f.pushRandom(t, "team/app:2", 1)
-			f.whole(t, "team/app:2")
+
+			lap("mended once")
+			d.reset(t)
+			d.harm()
+			d.expect(t, "mended from a registry", d.regctl(t, "fsck", "--repair", "--from", mirror, "--yes", "--json"), "left")
+			d.pushRandom(t, "team/app:2", 1)
+			d.whole(t, "team/app:2")
 		})
 	}
 }
 
-// What pushes have under way is never taken for damage.
+// damagedStack is a stack with a sample for each kind of damage.
+type damagedStack struct {
+	*front
+	root, good string
+	samples    []storagetest.Sample
+	kinds      []storagetest.Damage
+}
+
+func (d *damagedStack) grow(t *testing.T) {
+	d.root, d.good, d.kinds = d.volume(t, "registry-data"), t.TempDir(), storagetest.Damages()
+	tree := storagetest.New(d.root)
+	for i := range d.kinds {
+		d.samples = append(d.samples, storagetest.NewSample(tree, fmt.Sprintf("k%03d", i)))
+	}
+	tool(t, "cp", "-a", filepath.Join(d.root, "docker"), d.good)
+}
+
+// mirror starts another registry, with the same images, and returns its URL.
+func (d *damagedStack) mirror(t *testing.T, image string) string {
+	t.Helper()
+	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(freePort(t)))
+	tool(t, "docker", "run", "--detach", "--label", testLabel+"="+d.project, "--publish", address+":5000",
+		"--volume", d.good+":/var/lib/registry:ro", image)
+	eventually(t, time.Minute, "the other registry answers", func() bool {
+		r, err := http.Get("http://" + address + "/v2/")
+		if err != nil {
+			return false
+		}
+		r.Body.Close()
+		return r.StatusCode == http.StatusOK
+	})
+	return "http://" + address
+}
+
+// harm does all damage.
+func (d *damagedStack) harm() {
+	for i, k := range d.kinds {
+		k.Do(d.samples[i])
+	}
+}
+
+// reset makes the volume what it was.
+func (d *damagedStack) reset(t *testing.T) {
+	t.Helper()
+	for _, name := range []string{"docker", ".regctl"} {
+		if err := os.RemoveAll(filepath.Join(d.root, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tool(t, "cp", "-a", filepath.Join(d.good, "docker"), d.root)
+}
+
+// expect compares the tags that regctl says cannot be pulled with those that are to
+// be broken, and with what a client finds that pulls each.
+func (d *damagedStack) expect(t *testing.T, what string, r result, state string) {
+	t.Helper()
+	type pulled struct{ tag, kind string }
+	var all []pulled
+	var want []string
+	ids := map[string]bool{}
+	for i, k := range d.kinds {
+		tags := ""
+		switch {
+		case state == "harmed":
+			tags = k.Tags
+			for _, id := range strings.Fields(k.IDs) {
+				ids[id] = true
+			}
+		case state == "left" && k.Lost:
+			tags = k.Tags
+		}
+		s := d.samples[i]
+		for _, tag := range []string{"alias", "deep", "multi", "v1", "x"} {
+			name := s.App + ":" + tag
+			if tag == "x" {
+				name = s.Other + ":" + tag
+			}
+			// The others are pulled elsewhere: here are a thousand tags.
+			if slices.Contains(strings.Fields(k.Tags), tag) || k.Tags == "" && tag == "v1" {
+				all = append(all, pulled{name, k.Name})
+			}
+			if slices.Contains(strings.Fields(tags), tag) {
+				want = append(want, name)
+			}
+		}
+	}
+	var c checked
+	r.json(t, &c)
+	if got, want := c.broken(), strings.Join(want, " "); got != want || r.status != 3 {
+		t.Errorf("%s: status %d, cannot be pulled:\n%s\nwant\n%s", what, r.status, got, want)
+	}
+	for _, f := range c.Found {
+		delete(ids, f.ID)
+	}
+	for _, young := range []string{"empty-directory", "temporary-file", "repository-empty", "upload-stale"} {
+		delete(ids, young) // counts when it is older
+	}
+	if len(ids) > 0 {
+		t.Errorf("%s: not found: %v", what, ids)
+	}
+	told := time.Now()
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for i := next.Add(1) - 1; i < int64(len(all)); i = next.Add(1) - 1 {
+				if err := d.tryWhole(t, all[i].tag); (err != nil) != slices.Contains(want, all[i].tag) {
+					t.Errorf("%s: %s (%s): a client gets %v", what, all[i].tag, all[i].kind, err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	t.Logf("%s: %d tags pulled in %s; regctl took %s", what, len(all), time.Since(told), r.took)
+}
+
+// fsckRuns is how many checks there are beside pushes, for as long as that takes;
+// without it there are those of some seconds.
+const fsckRuns = "REGCTL_TEST_FSCK_RUNS"
+
+// What pushes and deletions have under way is never taken for damage.
 func TestFsckWhilePushing(t *testing.T) {
 	t.Parallel()
+	most, err := strconv.Atoi(envOr(fsckRuns, "0"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, image := range map[string]string{"registry 3": imageRegistry3, "registry 2": imageRegistry2} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			f := newFront(t, options{registry: image})
 			f.pushRandom(t, "busy/app:first", 1)
 			root := f.volume(t, "registry-data")
 			stop := make(chan struct{})
 			var wg sync.WaitGroup
+			var pushes, deletions atomic.Int64
 			for w := range 3 {
 				wg.Go(func() {
-					for n := 0; ; n++ {
+					for n := 0; !t.Failed(); n++ {
 						select {
 						case <-stop:
 							return
@@ -117,13 +244,19 @@ func TestFsckWhilePushing(t *testing.T) {
 						}
 						// A repository for each: 2.x writes a tag's link in place, and answers 500
 						// to another who asks for it just then.
-						f.pushRandom(t, fmt.Sprintf("busy/app%d:%d", w, n%4), 2)
+						repo := fmt.Sprintf("busy/app%d", w)
+						digest := f.pushRandom(t, fmt.Sprintf("%s:%d", repo, n%4), 2)
+						pushes.Add(1)
+						if n%3 == 2 {
+							f.expect(t, http.StatusAccepted, f.boss(), http.MethodDelete, "/v2/"+repo+"/manifests/"+digest, "")
+							deletions.Add(1)
+						}
 					}
 				})
 			}
-			end := time.Now().Add(20 * time.Second)
-			runs := 0
-			for ; time.Now().Before(end) && !t.Failed(); runs++ {
+			end := time.Now().Add(15 * time.Second)
+			runs, longest := 0, time.Duration(0)
+			for ; (runs < most || most == 0 && (runs < 5 || time.Now().Before(end))) && !t.Failed(); runs++ {
 				args := []string{"fsck", "--json", "--dry-run", "--root", root}
 				if runs%2 == 0 {
 					args = append(args, "--fast")
@@ -134,40 +267,24 @@ func TestFsckWhilePushing(t *testing.T) {
 				if r.status != 0 || len(c.Problems) > 0 {
 					t.Errorf("run %d: status %d, %+v", runs, r.status, c.Problems)
 				}
+				longest = max(longest, r.took)
 			}
 			close(stop)
 			wg.Wait()
-			t.Logf("%d checks", runs)
-			if runs < 5 {
-				t.Errorf("only %d checks", runs)
-			}
+			t.Logf("%d checks, the longest %s, beside %d pushes and %d deletions", runs, longest, pushes.Load(), deletions.Load())
 		})
 	}
 }
 
-func overwrite(t *testing.T, path, content string) {
+// ageKey makes a key to encrypt backups with: the file with its secret part, and the
+// public one.
+func ageKey(t *testing.T) (identity, recipient string) {
 	t.Helper()
-	if _, err := os.Stat(path); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// largestBlob is the digest, without its algorithm, of the largest blob of those
-// that a repository links as layers.
-func largestBlob(t *testing.T, v2, repo string) (found string) {
-	t.Helper()
-	entries, err := os.ReadDir(filepath.Join(v2, "repositories", repo, "_layers/sha256"))
+	id, err := age.GenerateX25519Identity()
 	if err != nil {
 		t.Fatal(err)
 	}
-	size := int64(0)
-	for _, e := range entries {
-		if fi, err := os.Stat(filepath.Join(v2, "blobs/sha256", e.Name()[:2], e.Name(), "data")); err == nil && fi.Size() > size {
-			size, found = fi.Size(), e.Name()
-		}
-	}
-	return found
+	identity = filepath.Join(t.TempDir(), "identity")
+	writeFile(t, identity, id.String()+"\n", 0o600)
+	return identity, id.Recipient().String()
 }

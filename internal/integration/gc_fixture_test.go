@@ -3,6 +3,7 @@
 package integration
 
 import (
+	"crypto/sha512"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -49,11 +50,12 @@ func (f *front) tryWhole(t *testing.T, image string) error {
 	if !ok {
 		repo, ref, _ = strings.Cut(image, ":")
 	}
-	return f.wholeManifest(t, repo, ref)
+	return f.wholeManifest(t, repo, ref, -1)
 }
 
-// wholeManifest reads a manifest and all below it, and compares digests.
-func (f *front) wholeManifest(t *testing.T, repo, ref string) error {
+// wholeManifest reads a manifest of that size, -1 for any, and all below it, and
+// compares digests and sizes.
+func (f *front) wholeManifest(t *testing.T, repo, ref string, size int) error {
 	accept := header{"Accept", ociManifest + ", application/vnd.oci.image.index.v1+json, application/vnd.docker.distribution.manifest.v2+json, application/vnd.docker.distribution.manifest.list.v2+json"}
 	a, err := f.tryAsk(t, f.boss(), http.MethodGet, "/v2/"+repo+"/manifests/"+ref, "", accept)
 	if err != nil {
@@ -65,7 +67,13 @@ func (f *front) wholeManifest(t *testing.T, repo, ref string) error {
 	if got := sum([]byte(a.body)); got != a.Header.Get("Docker-Content-Digest") || strings.HasPrefix(ref, "sha256:") && got != ref {
 		return fmt.Errorf("manifest %s: its content is %s", ref, got)
 	}
-	type descriptor struct{ Digest string }
+	if size >= 0 && size != len(a.body) {
+		return fmt.Errorf("manifest %s: %d bytes, not %d", ref, len(a.body), size)
+	}
+	type descriptor struct {
+		Digest string
+		Size   int
+	}
 	var m struct {
 		Config            descriptor
 		Layers, Manifests []descriptor
@@ -74,7 +82,7 @@ func (f *front) wholeManifest(t *testing.T, repo, ref string) error {
 		return err
 	}
 	for _, child := range m.Manifests {
-		if err := f.wholeManifest(t, repo, child.Digest); err != nil {
+		if err := f.wholeManifest(t, repo, child.Digest, child.Size); err != nil {
 			return err
 		}
 	}
@@ -90,7 +98,11 @@ func (f *front) wholeManifest(t *testing.T, repo, ref string) error {
 		if err != nil {
 			return err
 		}
-		if got := sum([]byte(a.body)); a.StatusCode != http.StatusOK || got != b.Digest {
+		got := sum([]byte(a.body))
+		if strings.HasPrefix(b.Digest, "sha512:") {
+			got = fmt.Sprintf("sha512:%x", sha512.Sum512([]byte(a.body)))
+		}
+		if a.StatusCode != http.StatusOK || got != b.Digest || len(a.body) != b.Size {
 			return fmt.Errorf("blob %s: %s, its content is %s", b.Digest, a.Status, got)
 		}
 	}

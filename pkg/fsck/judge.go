@@ -18,6 +18,7 @@ type judge struct {
 	name   string
 	r      *storage.Repository
 	tags   []storage.Tag
+	tagged map[storage.Digest]bool // manifests that a tag names
 	revs   map[storage.Digest]storage.Link
 	layers map[storage.Digest]storage.Link
 	needed map[storage.Digest]bool // layers that a manifest names
@@ -46,7 +47,7 @@ type trial struct {
 // repository judges one repository. It returns nil when it is gone.
 func (c *check) repository(ctx context.Context, name string) *judgement {
 	j := &judge{ctx: ctx, c: c, name: name, revs: map[storage.Digest]storage.Link{}, layers: map[storage.Digest]storage.Link{},
-		needed: map[storage.Digest]bool{}, seen: map[storage.Digest]*trial{}, out: judgement{name: name}}
+		needed: map[storage.Digest]bool{}, seen: map[storage.Digest]*trial{}, tagged: map[storage.Digest]bool{}, out: judgement{name: name}}
 	var err error
 	// What is unknown in it the walk tells.
 	if j.r, err = c.store.Repository(name, nil); errors.Is(err, fs.ErrNotExist) {
@@ -57,6 +58,9 @@ func (c *check) repository(ctx context.Context, name string) *judgement {
 	}
 	defer j.r.Close()
 	j.read()
+	for _, t := range j.tags {
+		j.tagged[t.Digest] = true
+	}
 	for _, t := range j.tags {
 		j.tag(t)
 	}
@@ -238,7 +242,7 @@ func (j *judge) child(d storage.Descriptor, v *trial) {
 	}
 	child := j.manifest(d.Digest)
 	faults := child.faults
-	if len(faults) == 1 && faults[0].ID == storage.RevisionMissing {
+	if len(faults) == 1 && faults[0].ID == storage.RevisionMissing && !j.tagged[d.Digest] {
 		// Said otherwise than of a tag, which the trial does not know.
 		f := *faults[0]
 		f.ID, f.Message = storage.ChildMissing, "an index names this manifest, which the repository does not have"

@@ -47,11 +47,30 @@ func (j *judge) blob(d storage.Descriptor, v *trial) {
 				Message: "this link leads to " + target.String() + ", whose bytes have another digest"}, what: aboutLayer, repositories: []string{j.name}, size: d.Size})
 			return
 		}
+		if target != d.Digest && !j.canonical(target, d, v) {
+			return
+		}
 	}
 	if target.Algorithm() != storage.SHA256 && l.Fault != "" {
 		return // which blob an alias led to is not known
 	}
 	v.faults = append(v.faults, j.data(target, d)...)
+}
+
+// canonical looks at the link of a layer that its other digest's link leads to:
+// the registry serves none without.
+func (j *judge) canonical(target storage.Digest, d storage.Descriptor, v *trial) (good bool) {
+	l, linked := j.layer(target)
+	id, message := string(l.Fault), linkText(l.Fault, l.Err)
+	if !linked {
+		id, message = LayerMissing, "a manifest names this blob by its "+d.Digest.Algorithm().String()+", and the repository does not link it"
+	} else if l.Fault == "" {
+		return true
+	}
+	v.faults = append(v.faults, &finding{Problem: storage.Problem{ID: id, Repository: j.name, Digest: target, Path: storage.LayerPath(j.name, target) + "/link",
+		Message: message}, what: aboutLayer, repositories: []string{j.name}, size: d.Size})
+	v.faults = append(v.faults, j.data(target, d)...)
+	return false
 }
 
 // data looks at the blob itself.

@@ -55,6 +55,11 @@ func (o oracle) fetch(digest string, links ...string) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
+		if target != digest { // it serves what that leads to as by its own link
+			if target, err = o.readLink(l + "/" + slashed(target)); err != nil {
+				return nil, err
+			}
+		}
 		data, err := o.data(target)
 		if err != nil {
 			return nil, err

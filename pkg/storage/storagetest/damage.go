@@ -19,13 +19,15 @@ type Damage struct {
 	// Tags cannot be pulled; FastTags are those that a check knows of that hashes
 	// nothing. In their order: alias deep multi v1, x.
 	Tags, FastTags string
-	// Left are the IDs of problems that no repair mends.
+	// Left are the IDs of problems that no repair mends, and Lost tells that these
+	// are why the tags still cannot be pulled then.
 	Left string
+	Lost bool
 }
 
 // all makes a damage that both checks find.
 func all(name, ids, tags, left string, do func(Sample)) Damage {
-	return Damage{name, do, ids, ids, tags, tags, left}
+	return Damage{name, do, ids, ids, tags, tags, left, left != "" && left == ids && tags != ""}
 }
 
 // Damages are all there are: whatever can become of a blob, of each kind of blob;
@@ -109,12 +111,13 @@ func links() []object {
 		return func(s Sample) string { return storage.LayerPath(s.App, of(s)) + "/link" }
 	}
 	return []object{
-		{name: "manifest's link", at: revision(func(s Sample) storage.Digest { return s.Image }), tags: "deep multi v1", gone: "child-missing", other: mismatch, otherFast: mismatch},
+		{name: "manifest's link", at: revision(func(s Sample) storage.Digest { return s.Image }), tags: "deep multi v1", gone: "revision-missing", other: mismatch, otherFast: mismatch},
 		{name: "child's link", at: revision(func(s Sample) storage.Digest { return s.Arm }), tags: "deep multi", gone: "child-missing", other: mismatch, otherFast: mismatch},
 		{name: "index's link", at: revision(func(s Sample) storage.Digest { return s.Deep }), tags: "deep", gone: "revision-missing", other: mismatch, otherFast: mismatch},
 		{name: "layer's link", at: layer(func(s Sample) storage.Digest { return s.Layer }), tags: "deep multi v1", gone: "layer-missing", other: mismatch, otherFast: mismatch},
 		{name: "config's link", at: layer(func(s Sample) storage.Digest { return s.Config }), tags: "deep multi v1", gone: "layer-missing", other: mismatch, otherFast: mismatch},
 		{name: "sha512's link", at: layer(func(s Sample) storage.Digest { return s.Alias }), tags: "alias", gone: "layer-missing", other: mismatch, otherFast: "blob-size"},
+		{name: "link of a layer by sha512", at: layer(func(s Sample) storage.Digest { return s.AliasBlob }), tags: "alias", gone: "layer-missing", other: mismatch, otherFast: mismatch},
 		{name: "tag", at: func(s Sample) string { return storage.TagLinkPath(s.App, "v1") }, tags: "v1", gone: "link-missing"},
 		{name: "tag's history", at: func(s Sample) string { return storage.HistoryPath(s.App, "v1", s.Image) + "/link" }, gone: "history-missing", other: "history-link", otherFast: "history-link", history: true},
 	}
@@ -226,7 +229,7 @@ func others() []Damage {
 			s.Tag(s.App, "v1", s.Manifest(s.App, `{"schemaVersion":2,"layers":[],"annotations":{"`+s.App+`":"`+strings.Repeat("x", 4<<20)+`"}}`))
 		}),
 		all("manifest with a wrong size of a child", "descriptor-size", "v1", "descriptor-size", func(s Sample) { s.Tag(s.App, "v1", s.Tree.Index(s.App, s.Image)) }),
-		{Name: "manifest with a wrong size of its config", IDs: "descriptor-size", Fast: "blob-size", Tags: "v1", FastTags: "v1", Left: "descriptor-size", Do: func(s Sample) {
+		{Name: "manifest with a wrong size of its config", IDs: "descriptor-size", Fast: "blob-size", Tags: "v1", FastTags: "v1", Left: "descriptor-size", Lost: true, Do: func(s Sample) {
 			c := s.Tree.Layer(s.App, "config of "+s.App+" alone")
 			c.Size++
 			s.Tag(s.App, "v1", s.Manifest(s.App, Manifest{SchemaVersion: 2, MediaType: OCIManifest, Config: &c}))
