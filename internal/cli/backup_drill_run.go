@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/regctl/regctl/pkg/advice"
@@ -12,6 +13,7 @@ import (
 	"github.com/regctl/regctl/pkg/durable"
 	"github.com/regctl/regctl/pkg/engine"
 	"github.com/regctl/regctl/pkg/lock"
+	"github.com/regctl/regctl/pkg/storage"
 )
 
 // drillLock keeps drills apart, and nothing else: a drill takes hours where much is
@@ -116,10 +118,10 @@ func (a *App) drill(ctx context.Context, at site, o drillOptions, part float64, 
 		return err
 	}
 	at.drill, at.image = true, res.Image
+	defer func() { err = errors.Join(err, at.engine.SweepDrill(ctx, at.d.cfg.Project)) }()
 	if at.volume, err = at.engine.MakeDrillVolume(ctx, at.d.cfg.Project); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, at.engine.SweepDrill(ctx, at.d.cfg.Project)) }()
 	p, beside := from.on(at)
 	beside.binds, beside.shares = beside.shares, nil // it is only read
 	req := drillRequest{restoreRequest: restoreRequest{storeRequest: p.request(from.name, "backup drill"), Snapshot: from.snap.ID, Archive: from.archive, Damaged: true},
@@ -137,8 +139,23 @@ func (a *App) drill(ctx context.Context, at site, o drillOptions, part float64, 
 	if err := a.do(ctx, at, "drill pull", drillPull{Sparse: o.sparse, Blobs: c.Blobs, Bytes: c.Bytes}, &res.Result); err != nil {
 		return err
 	}
+	explain(res)
 	res.Passed = res.Failed == 0 && len(res.Problems) == 0
 	return nil
+}
+
+// explain says of what does not come that it could not be restored, and why: the
+// registry only knows that it is not there.
+func explain(res *drillResult) {
+	why := map[storage.Digest]string{}
+	for _, p := range res.Problems {
+		why[p.Digest] = fmt.Sprintf("%s (%s)", p.Message, p.ID)
+	}
+	for i := range res.Unpullable {
+		if text, ok := why[res.Unpullable[i].Cause]; ok {
+			res.Unpullable[i].Message = text
+		}
+	}
 }
 
 // haveImage pulls an image that is not on this host.
