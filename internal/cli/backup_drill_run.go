@@ -41,6 +41,10 @@ func (a *App) runBackupDrill(ctx context.Context, o drillOptions, name string) e
 	if err != nil {
 		return err
 	}
+	// Before an Engine is asked for: it may be that nothing says where the backups are.
+	if _, err := a.depot(d, o.storeFlags); err != nil {
+		return err
+	}
 	began := time.Now()
 	at := site{d: d}
 	if !a.dryRun {

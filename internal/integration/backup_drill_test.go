@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"filippo.io/age"
 )
 
 // drilled is what `regctl backup drill --json` says.
@@ -42,9 +44,12 @@ func testDrill(t *testing.T, f *front, store, other string, s seed) {
 		return out
 	}
 	t.Run("passes", func(t *testing.T) {
-		// By another version of the registry, as before an upgrade: an image, its
-		// signature, an index of two, and three more.
-		if out := drill(t, 0, "--image", other); !out.Passed || out.Partial || out.Image != other || out.Repositories != 3 || out.Tags != 5 || out.Manifests != 8 || out.Failed != 0 {
+		// By another version of the registry, as before an upgrade, and of a backup
+		// that is encrypted: an image, its signature, an index of two, and three more.
+		sealed, identity := sealedStore(t, f)
+		f.regctl(t, "backup", "drill", "--from", sealed).want(t, 1, "identity")
+		f.noDrill(t)
+		if out := drill(t, 0, "--image", other, "--from", sealed, "--identity", identity); !out.Passed || out.Partial || out.Image != other || out.Repositories != 3 || out.Tags != 5 || out.Manifests != 8 || out.Failed != 0 {
 			t.Errorf("%+v", out)
 		}
 		var status struct {
@@ -119,6 +124,20 @@ func testDrill(t *testing.T, f *front, store, other string, s seed) {
 	if left := f.left(t); left != "" {
 		t.Errorf("containers are left: %s", left)
 	}
+}
+
+// sealedStore is an encrypted backup of the stack, and the identity that opens it.
+func sealedStore(t *testing.T, f *front) (store, identity string) {
+	t.Helper()
+	key, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	store, identity = filepath.Join(dir, "sealed"), filepath.Join(dir, "identity")
+	writeFile(t, identity, key.String()+"\n", 0o600)
+	f.must(t, "backup", "--to", store, "--recipient", key.Recipient().String())
+	return store, identity
 }
 
 // drilling is a drill in the middle of its work.
