@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/regctl/regctl/pkg/advice"
@@ -113,7 +114,7 @@ func (a *App) drill(ctx context.Context, at site, o drillOptions, part float64, 
 	if err != nil {
 		return err
 	}
-	res.Partial, res.Room = match != nil, c.Room
+	res.Partial, res.Room, res.names = match != nil, c.Room, c.Repositories
 	if a.dryRun {
 		res.Repositories, res.Tags, res.Blobs, res.Bytes = len(c.Repositories), c.Tags, c.Blobs, c.Bytes
 		return nil
@@ -184,16 +185,23 @@ type drillKept struct {
 // fewUnpullable is how many of those are kept.
 const fewUnpullable = 20
 
-// rememberDrill keeps the verdict, or that there is none, unless the drill was given
-// up or had no engine: that says nothing about the backup.
+// rememberDrill keeps the verdict, or that there is none, unless that says nothing
+// about the backup: the drill was given up, had no engine, or was a try with another
+// registry. A part that passed does not make good what failed elsewhere.
 func (a *App) rememberDrill(ctx context.Context, at site, res *drillResult, err error) {
-	if ctx.Err() != nil || errors.Is(err, engine.ErrUnavailable) || errors.Is(err, engine.ErrImage) || status(ctx, err) == statusLocked {
+	switch {
+	case ctx.Err() != nil, errors.Is(err, engine.ErrUnavailable), errors.Is(err, engine.ErrImage), errors.Is(err, backup.ErrNothingMatches),
+		status(ctx, err) == statusLocked, res.Image != at.d.cfg.Registry.Image:
 		return
 	}
 	kept := drillKept{drillResult: *res}
 	kept.Unpullable = kept.Unpullable[:min(len(kept.Unpullable), fewUnpullable)]
 	kept.Problems = kept.Problems[:min(len(kept.Problems), fewUnpullable)]
 	if before := readDrill(at.d.Layout); before != nil {
+		if err == nil && res.Passed && res.Partial && !before.madeGood(res.names) {
+			a.ui.Warn("regctl status goes on to tell of the drill of %s, which failed on more than this one tried", before.At.Local().Format(time.DateTime))
+			return
+		}
 		kept.LastPassed = before.LastPassed
 	}
 	if err != nil {
@@ -203,6 +211,20 @@ func (a *App) rememberDrill(ctx context.Context, at site, res *drillResult, err 
 		kept.LastPassed = &now
 	}
 	a.remember(at, "drill", kept)
+}
+
+// madeGood tells whether a drill on these repositories that passed leaves nothing of
+// what failed before.
+func (k *lastDrill) madeGood(names []string) bool {
+	if k.Passed || k.Error != "" {
+		return true
+	}
+	for _, u := range k.Unpullable {
+		if !slices.Contains(names, u.Repository) {
+			return false
+		}
+	}
+	return k.Failed > 0 && k.Failed == len(k.Unpullable)
 }
 
 // lastDrill is what was kept of the last drill.

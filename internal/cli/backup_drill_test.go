@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/regctl/regctl/internal/ui"
 	"github.com/regctl/regctl/pkg/advice"
 	"github.com/regctl/regctl/pkg/backup"
 	"github.com/regctl/regctl/pkg/compose"
@@ -28,7 +29,7 @@ func TestWhatIsKeptOfADrill(t *testing.T) {
 	app, _, _ := inProcess()
 	now := time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
 	app.Now = func() time.Time { return now }
-	at := site{d: &deployment{Layout: compose.Layout{Dir: dir}}}
+	at := site{d: &deployment{Layout: compose.Layout{Dir: dir}, cfg: config.New("p", "localhost", config.ModeSelfSigned)}}
 	if last := readDrill(at.d.Layout); last != nil {
 		t.Fatalf("%+v", last)
 	}
@@ -44,6 +45,7 @@ func TestWhatIsKeptOfADrill(t *testing.T) {
 		{"another is at work", false, &lock.HeldError{}, false},
 		{"the store is locked", false, &backup.BusyError{}, false},
 		{"the image cannot be had", false, engine.ErrImage, false},
+		{"a slip", false, backup.ErrNothingMatches, false},
 		{"failed", false, nil, true},
 		{"no room", false, backup.ErrSpace, true},
 	} {
@@ -51,7 +53,7 @@ func TestWhatIsKeptOfADrill(t *testing.T) {
 		if step.what == "passed" {
 			first = now
 		}
-		res := &drillResult{Snapshot: step.what, Passed: step.passed}
+		res := &drillResult{Snapshot: step.what, Passed: step.passed, Image: at.d.cfg.Registry.Image}
 		for range 30 {
 			res.Unpullable = append(res.Unpullable, drill.Unpullable{Repository: "a"})
 		}
@@ -70,12 +72,57 @@ func TestWhatIsKeptOfADrill(t *testing.T) {
 			t.Errorf("%s: %q", step.what, last.Error)
 		}
 	}
+	app.rememberDrill(t.Context(), at, &drillResult{Snapshot: "another registry", Image: "registry:2"}, nil)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	app.rememberDrill(ctx, at, &drillResult{Snapshot: "given up"}, ctx.Err())
+	app.rememberDrill(ctx, at, &drillResult{Snapshot: "given up", Image: at.d.cfg.Registry.Image}, ctx.Err())
 	if last := readDrill(at.d.Layout); last.Snapshot != "no room" {
 		t.Errorf("given up: %+v", last)
 	}
+}
+
+// What failed stays told until a drill passed on it.
+func TestPartOfADrill(t *testing.T) {
+	dir := t.TempDir()
+	mustRun(t, "init", dir, "--domain", "localhost", "--https-port", "1")
+	app, _, _ := inProcess()
+	var errs bytes.Buffer
+	app.ui = ui.UI{Err: &errs}
+	at := site{d: &deployment{Layout: compose.Layout{Dir: dir}, cfg: config.New("p", "localhost", config.ModeSelfSigned)}}
+	drilled := func(name string, partial bool, failed []string, err error, tried ...string) {
+		t.Helper()
+		res := &drillResult{Snapshot: name, Image: at.d.cfg.Registry.Image, Partial: partial, Passed: len(failed) == 0 && err == nil, names: tried}
+		res.Failed = len(failed)
+		for _, repo := range failed {
+			res.Unpullable = append(res.Unpullable, drill.Unpullable{Repository: repo})
+		}
+		app.rememberDrill(t.Context(), at, res, err)
+	}
+	last := func(want string) {
+		t.Helper()
+		if got := readDrill(at.d.Layout); got.Snapshot != want {
+			t.Errorf("told is %+v, not %s", got, want)
+		}
+	}
+	drilled("whole", false, []string{"a", "b", "b"}, nil, "a", "b", "c")
+	drilled("elsewhere", true, nil, nil, "a", "c")
+	last("whole")
+	if !strings.Contains(errs.String(), "which failed on more than this one tried") {
+		t.Errorf("%s", errs.String())
+	}
+	drilled("there", true, nil, nil, "a", "b")
+	last("there")
+	drilled("a part fails", true, []string{"c"}, nil, "c")
+	last("a part fails")
+	drilled("whole again", false, nil, nil, "a", "b", "c")
+	last("whole again")
+	drilled("no room", false, nil, backup.ErrSpace)
+	drilled("so a part", true, nil, nil, "a")
+	last("so a part")
+	many := make([]string, fewUnpullable+1)
+	drilled("more than is kept", false, many, nil)
+	drilled("nobody knows", true, nil, nil, "")
+	last("more than is kept")
 }
 
 func TestRoomForDrill(t *testing.T) {
