@@ -81,6 +81,7 @@ func testBackup(t *testing.T, f *front, other string) {
 			return tool(t, "sh", "-c", `cd "$1" && find . -path '*/_uploads' -prune -o -name link -printf '%p %m %U %G %T@\n' | sort`, "sh", root)
 		}
 		before := links()
+		f.http.CloseIdleConnections() // Nginx may be about to, after all this time
 		f.expect(t, http.StatusAccepted, f.boss(), http.MethodDelete, "/v2/team/app/manifests/"+s.digest, "")
 		f.pushRandom(t, "team/later:v1", 1)
 		f.regctl(t, "restore", "latest", "--from", store).want(t, 1, "--yes")
