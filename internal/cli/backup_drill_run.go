@@ -186,12 +186,11 @@ type drillKept struct {
 const fewUnpullable = 20
 
 // rememberDrill keeps the verdict, or that there is none, unless that says nothing
-// about the backup: the drill was given up, had no engine, or was a try with another
-// registry. A part that passed does not make good what failed elsewhere.
+// about the backup: the drill was given up, something outside was missing, others were
+// at work, or it was a try with another registry. A part that passed does not make good what failed elsewhere.
 func (a *App) rememberDrill(ctx context.Context, at site, res *drillResult, err error) {
-	switch {
-	case ctx.Err() != nil, errors.Is(err, engine.ErrUnavailable), errors.Is(err, engine.ErrImage), errors.Is(err, backup.ErrNothingMatches),
-		status(ctx, err) == statusLocked, res.Image != at.d.cfg.Registry.Image:
+	code := status(ctx, err)
+	if ctx.Err() != nil || code == statusOutside || code == statusLocked || errors.Is(err, backup.ErrNothingMatches) || res.Image != at.d.cfg.Registry.Image {
 		return
 	}
 	kept := drillKept{drillResult: *res}

@@ -45,6 +45,7 @@ func TestWhatIsKeptOfADrill(t *testing.T) {
 		{"another is at work", false, &lock.HeldError{}, false},
 		{"the store is locked", false, &backup.BusyError{}, false},
 		{"the image cannot be had", false, engine.ErrImage, false},
+		{"the target is out of reach", false, &insideError{Text: "no route", Status: statusOutside}, false},
 		{"a slip", false, backup.ErrNothingMatches, false},
 		{"failed", false, nil, true},
 		{"no room", false, backup.ErrSpace, true},
