@@ -40,10 +40,11 @@ volumes would be left without a tenth of what is free now. --repository or
 encrypted backup takes the identity, as for restore.
 
 With --image it is another version of the registry that serves the images: a proof
-before an upgrade.
+before an upgrade, of which status and doctor do not tell.
 
 Exit status 3 when something does not come whole; each tag is told, and why.
-regctl status and regctl doctor tell of the last drill.`,
+regctl status and regctl doctor tell of the last drill, and of one that failed until
+what failed there has passed.`,
 		Example: `  regctl backup drill
   regctl backup drill 20260301T041500Z --repository 'team/**'
   regctl backup drill --image registry:3.1.2`,
@@ -85,6 +86,8 @@ type drillResult struct {
 	drill.Result
 	Problems   []backup.Problem `json:"problems" doc:"what needs a person: blobs of the snapshot that could not be restored"`
 	DurationMS int64            `json:"duration_ms" doc:"how long it took, in milliseconds"`
+
+	names []string // of the repositories that it tried
 }
 
 func (r *drillResult) Text(w io.Writer) {

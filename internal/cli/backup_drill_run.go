@@ -3,6 +3,8 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/regctl/regctl/pkg/advice"
@@ -12,6 +14,7 @@ import (
 	"github.com/regctl/regctl/pkg/durable"
 	"github.com/regctl/regctl/pkg/engine"
 	"github.com/regctl/regctl/pkg/lock"
+	"github.com/regctl/regctl/pkg/storage"
 )
 
 // drillLock keeps drills apart, and nothing else: a drill takes hours where much is
@@ -37,6 +40,10 @@ func (a *App) runBackupDrill(ctx context.Context, o drillOptions, name string) e
 	}
 	d, err := a.open()
 	if err != nil {
+		return err
+	}
+	// Before an Engine is asked for: it may be that nothing says where the backups are.
+	if _, err := a.depot(d, o.storeFlags); err != nil {
 		return err
 	}
 	began := time.Now()
@@ -107,7 +114,7 @@ func (a *App) drill(ctx context.Context, at site, o drillOptions, part float64, 
 	if err != nil {
 		return err
 	}
-	res.Partial, res.Room = match != nil, c.Room
+	res.Partial, res.Room, res.names = match != nil, c.Room, c.Repositories
 	if a.dryRun {
 		res.Repositories, res.Tags, res.Blobs, res.Bytes = len(c.Repositories), c.Tags, c.Blobs, c.Bytes
 		return nil
@@ -116,10 +123,10 @@ func (a *App) drill(ctx context.Context, at site, o drillOptions, part float64, 
 		return err
 	}
 	at.drill, at.image = true, res.Image
+	defer func() { err = errors.Join(err, at.engine.SweepDrill(ctx, at.d.cfg.Project)) }()
 	if at.volume, err = at.engine.MakeDrillVolume(ctx, at.d.cfg.Project); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, at.engine.SweepDrill(ctx, at.d.cfg.Project)) }()
 	p, beside := from.on(at)
 	beside.binds, beside.shares = beside.shares, nil // it is only read
 	req := drillRequest{restoreRequest: restoreRequest{storeRequest: p.request(from.name, "backup drill"), Snapshot: from.snap.ID, Archive: from.archive, Damaged: true},
@@ -137,8 +144,23 @@ func (a *App) drill(ctx context.Context, at site, o drillOptions, part float64, 
 	if err := a.do(ctx, at, "drill pull", drillPull{Sparse: o.sparse, Blobs: c.Blobs, Bytes: c.Bytes}, &res.Result); err != nil {
 		return err
 	}
+	explain(res)
 	res.Passed = res.Failed == 0 && len(res.Problems) == 0
 	return nil
+}
+
+// explain says of what does not come that it could not be restored, and why: the
+// registry only knows that it is not there.
+func explain(res *drillResult) {
+	why := map[storage.Digest]string{}
+	for _, p := range res.Problems {
+		why[p.Digest] = fmt.Sprintf("%s (%s)", p.Message, p.ID)
+	}
+	for i := range res.Unpullable {
+		if text, ok := why[res.Unpullable[i].Cause]; ok {
+			res.Unpullable[i].Message = text
+		}
+	}
 }
 
 // haveImage pulls an image that is not on this host.
@@ -163,16 +185,22 @@ type drillKept struct {
 // fewUnpullable is how many of those are kept.
 const fewUnpullable = 20
 
-// rememberDrill keeps the verdict, or that there is none, unless the drill was given
-// up or had no engine: that says nothing about the backup.
+// rememberDrill keeps the verdict, or that there is none, unless that says nothing
+// about the backup: the drill was given up, something outside was missing, others were
+// at work, or it was a try with another registry. A part that passed does not make good what failed elsewhere.
 func (a *App) rememberDrill(ctx context.Context, at site, res *drillResult, err error) {
-	if ctx.Err() != nil || errors.Is(err, engine.ErrUnavailable) || errors.Is(err, engine.ErrImage) || status(ctx, err) == statusLocked {
+	code := status(ctx, err)
+	if ctx.Err() != nil || code == statusOutside || code == statusLocked || errors.Is(err, backup.ErrNothingMatches) || res.Image != at.d.cfg.Registry.Image {
 		return
 	}
 	kept := drillKept{drillResult: *res}
 	kept.Unpullable = kept.Unpullable[:min(len(kept.Unpullable), fewUnpullable)]
 	kept.Problems = kept.Problems[:min(len(kept.Problems), fewUnpullable)]
 	if before := readDrill(at.d.Layout); before != nil {
+		if err == nil && res.Passed && res.Partial && !before.madeGood(res.names) {
+			a.ui.Warn("regctl status goes on to tell of the drill of %s, which failed on more than this one tried", before.At.Local().Format(time.DateTime))
+			return
+		}
 		kept.LastPassed = before.LastPassed
 	}
 	if err != nil {
@@ -182,6 +210,20 @@ func (a *App) rememberDrill(ctx context.Context, at site, res *drillResult, err 
 		kept.LastPassed = &now
 	}
 	a.remember(at, "drill", kept)
+}
+
+// madeGood tells whether a drill on these repositories that passed leaves nothing of
+// what failed before.
+func (k *lastDrill) madeGood(names []string) bool {
+	if k.Passed || k.Error != "" {
+		return true
+	}
+	for _, u := range k.Unpullable {
+		if !slices.Contains(names, u.Repository) {
+			return false
+		}
+	}
+	return k.Failed > 0 && k.Failed == len(k.Unpullable)
 }
 
 // lastDrill is what was kept of the last drill.

@@ -115,6 +115,22 @@ func TestMeasured(t *testing.T) {
 	}
 }
 
+func TestLastDrillRow(t *testing.T) {
+	at := time.Date(2026, 6, 1, 12, 0, 0, 0, time.Local)
+	before := at.Add(-24 * time.Hour)
+	for want, d := range map[string]*drillStatus{
+		"never": nil,
+		"2026-06-01 12:00 passed: 1 tag, 1.0 MiB":              {Time: at, Passed: true, Tags: 1, Bytes: 1 << 20, LastPassed: &at},
+		"2026-06-01 12:00 passed: 2 tags, 3 B (a part)":        {Time: at, Passed: true, Partial: true, Tags: 2, Bytes: 3},
+		"2026-06-01 12:00 FAILED, and none passed before":      {Time: at},
+		"2026-06-01 12:00 FAILED, one passed 2026-05-31 12:00": {Time: at, LastPassed: &before},
+	} {
+		if got := strings.Join(d.row(), " "); got != "last drill "+want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
 // The format is that of Prometheus, golden.
 func TestMetrics(t *testing.T) {
 	at := time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
@@ -122,7 +138,8 @@ func TestMetrics(t *testing.T) {
 	r := &statusResult{Project: `a"b\c`, Answers: true, Users: 2, LastGC: &at, Problems: []string{"x"},
 		Services:    []serviceStatus{{Name: "registry", State: "running", Health: "healthy", Restarts: 4}, {Name: "nginx", State: "absent"}},
 		Certificate: certificateStatus{OnDisk: &certificateInfo{NotAfter: at}},
-		Storage:     &storageStatus{Repositories: &three, Tags: &three, Bytes: &size, Counted: &at, DiskFree: 1, DiskTotal: 2}}
+		Storage:     &storageStatus{Repositories: &three, Tags: &three, Bytes: &size, Counted: &at, DiskFree: 1, DiskTotal: 2},
+		LastDrill:   &drillStatus{Time: at.Add(time.Hour), LastPassed: &at}}
 	var b strings.Builder
 	r.metrics(&b, at)
 	for _, line := range []string{
@@ -132,6 +149,8 @@ func TestMetrics(t *testing.T) {
 		`regctl_certificate_not_after_seconds{project="a\"b\\c",where="disk"} 1780272000`,
 		`regctl_images_bytes{project="a\"b\\c"} 1099511627776`, `regctl_last_gc_seconds{project="a\"b\\c"} 1780272000`,
 		`regctl_problems{project="a\"b\\c"} 1`,
+		`regctl_last_drill_seconds{project="a\"b\\c"} 1780275600`, `regctl_last_drill_passed{project="a\"b\\c"} 0`,
+		`regctl_last_drill_passed_seconds{project="a\"b\\c"} 1780272000`,
 	} {
 		if strings.Count(b.String(), line+"\n")+strings.Count(b.String(), line) < 2 {
 			t.Errorf("%q is not once in\n%s", line, b.String())

@@ -120,7 +120,7 @@ func removeProject(ctx context.Context, project string) error {
 func removeOnce(ctx context.Context, project string) error {
 	var errs []error
 	for _, kind := range []string{"container", "network", "volume"} {
-		for _, label := range []string{"com.docker.compose.project", "io.regctl.once", testLabel} {
+		for _, label := range []string{"com.docker.compose.project", "io.regctl.once", "io.regctl.drill", testLabel} {
 			list := []string{kind, "ls", "--quiet", "--filter", "label=" + label + "=" + project}
 			remove := []string{kind, "rm"}
 			if kind == "container" {

@@ -1,6 +1,7 @@
 package drill
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"iter"
@@ -59,6 +60,9 @@ func Pull(ctx context.Context, c *Client, repositories iter.Seq2[Repository, err
 			return nil, err
 		}
 	}
+	slices.SortFunc(p.out.Unpullable, func(a, b Unpullable) int {
+		return cmp.Or(cmp.Compare(a.Repository, b.Repository), cmp.Compare(a.Tag, b.Tag), a.Digest.Compare(b.Digest))
+	})
 	p.out.Bytes = p.bytes
 	opts.Progress(p.progress())
 	return p.out, nil
@@ -211,12 +215,11 @@ func (p *puller) fetch(ctx context.Context, name string, s *content) error {
 		p.mu.Lock()
 		before, known := p.blobs[b.Digest]
 		p.mu.Unlock()
+		if known && before != "" {
+			return p.note(fault{errors.New(before)}, func(wrong string) { s.blame(b.Digest, wrong) })
+		}
 		if known {
-			err := p.c.has(ctx, name, b.Digest)
-			if err == nil && before != "" {
-				err = fault{errors.New(before)}
-			}
-			return p.note(err, func(wrong string) { s.blame(b.Digest, wrong) })
+			return p.note(p.c.has(ctx, name, b.Digest), func(wrong string) { s.blame(b.Digest, wrong) })
 		}
 		err := p.c.blob(ctx, name, b.Digest, b.Size, func(n int64) {
 			p.mu.Lock()

@@ -94,13 +94,17 @@ func (c *Client) RunWork(ctx context.Context, w Work) (status int, stderr string
 	}
 	for name, path := range w.Volumes {
 		host.Mounts = append(host.Mounts, mount.Mount{Type: mount.TypeVolume, Source: name, Target: path, ReadOnly: w.Reads,
-			VolumeOptions: &mount.VolumeOptions{NoCopy: true}})
+			// Of a volume that was removed meanwhile the engine makes another: it is to be
+			// swept like the container.
+			VolumeOptions: &mount.VolumeOptions{NoCopy: true, Labels: w.volumeLabels()}})
 	}
 	for source, path := range w.Binds {
 		host.Mounts = append(host.Mounts, mount.Mount{Type: mount.TypeBind, Source: source, Target: path, ReadOnly: true})
 	}
 	var created container.CreateResponse
-	if err := c.ask(ctx, func(ctx context.Context) (err error) {
+	// Not broken off by the end of ctx: the engine would go on, and nobody would know
+	// what to remove.
+	if err := c.ask(context.WithoutCancel(ctx), func(ctx context.Context) (err error) {
 		created, err = c.api.ContainerCreate(ctx, conf, host, nil, nil, "")
 		return err
 	}); err != nil {
@@ -219,6 +223,13 @@ func (w Work) label() string {
 		return labelReads
 	}
 	return labelOnce
+}
+
+func (w Work) volumeLabels() map[string]string {
+	if w.Drill {
+		return map[string]string{labelDrill: w.Project}
+	}
+	return nil
 }
 
 // sweepWork removes what earlier, killed runs left behind. Who changes a volume
