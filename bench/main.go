@@ -74,6 +74,9 @@ func (b *bench) measures() []measure {
 		{"gc.tags", b.collectTags},
 		{"gc.hold", b.collectHold},
 		{"gc.million", b.collectMillion},
+		{"backup.first", b.backupFirst},
+		{"backup.many", b.backupMany},
+		{"backup.million", b.backupMillion},
 	}
 }
 

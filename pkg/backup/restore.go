@@ -8,7 +8,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path"
 	"path/filepath"
 	"runtime"
 	"sync"
@@ -142,6 +141,11 @@ func stage(ctx context.Context, src source, snap *Snapshot, root string, opts Re
 		return nil, err
 	}
 	defer st.root.Close()
+	if st.top, err = st.root.Open("."); err != nil {
+		return nil, err
+	}
+	defer st.top.Close()
+	st.sync = !syncsTogether(st.top)
 	defer func() {
 		if err != nil && !errors.Is(err, errStep) {
 			err = errors.Join(err, os.RemoveAll(filepath.Join(root, stageDir)))
@@ -158,10 +162,13 @@ type staging struct {
 	src  source
 	opts RestoreOptions
 	root *os.Root
+	top  *os.File // the same directory
 	out  *Restored
 
+	sync bool // flush each file, see [syncsTogether]
+
 	mu    sync.Mutex
-	made  map[string]bool
+	idle  []*trail
 	owner Ownership // of blobs
 }
 
@@ -173,22 +180,10 @@ func (st *staging) do(ctx context.Context, snap *Snapshot) error {
 	if err := st.room(need); err != nil {
 		return err
 	}
-	st.made = map[string]bool{}
-	for _, dir := range []string{"blobs", "repositories"} {
-		if err := st.mkdir(stageDir+"/docker/registry/v2/"+dir, st.owner); err != nil {
-			return err
-		}
+	if err := st.build(ctx, snap, need); err != nil {
+		return errors.Join(err, st.retire())
 	}
-	if err := st.blobs(ctx, need); err != nil {
-		return err
-	}
-	if err := st.opts.step("links"); err != nil {
-		return err
-	}
-	if err := st.links(ctx, snap); err != nil {
-		return err
-	}
-	if err := syncAll(st.root); err != nil {
+	if err := st.flush(); err != nil {
 		return err
 	}
 	m := mover{root: st.root.Name()}
@@ -201,6 +196,60 @@ func (st *staging) do(ctx context.Context, snap *Snapshot) error {
 		return err
 	}
 	return durable.WriteFile(filepath.Join(st.root.Name(), readyName), text, 0o600)
+}
+
+// build writes all that is to be swapped in.
+func (st *staging) build(ctx context.Context, snap *Snapshot, need *blobSet) error {
+	for _, dir := range []string{"blobs", "repositories"} {
+		err := st.with(func(t *trail) error { return t.to(stageDir+"/docker/registry/v2/"+dir, st.owner) })
+		if err != nil {
+			return err
+		}
+	}
+	if err := st.blobs(ctx, need); err != nil {
+		return err
+	}
+	if err := st.opts.step("links"); err != nil {
+		return err
+	}
+	return st.links(ctx, snap)
+}
+
+// with lends a trail, of which there are as many as goroutines at work.
+func (st *staging) with(f func(*trail) error) (err error) {
+	st.mu.Lock()
+	var t *trail
+	if n := len(st.idle); n > 0 {
+		t, st.idle = st.idle[n-1], st.idle[:n-1]
+	}
+	st.mu.Unlock()
+	if t == nil {
+		if t, err = newTrail(st.root, st.sync); err != nil {
+			return err
+		}
+	}
+	err = f(t)
+	st.mu.Lock()
+	st.idle = append(st.idle, t)
+	st.mu.Unlock()
+	return err
+}
+
+// retire ends the trails.
+func (st *staging) retire() (err error) {
+	for _, t := range st.idle {
+		err = errors.Join(err, t.close())
+	}
+	st.idle = nil
+	return err
+}
+
+// flush makes last what was built.
+func (st *staging) flush() error {
+	if err := st.retire(); err != nil || st.sync {
+		return err
+	}
+	return syncfs(st.top)
 }
 
 // needed lists the blobs to be brought back.
@@ -293,7 +342,12 @@ func (st *staging) blobs(ctx context.Context, need *blobSet) error {
 			return err
 		}
 		v := newVerified(r, d, size, func(int) {})
-		err := st.file(path.Join(stageDir, storage.BlobPath(d), "data"), v, size, st.owner, time.Time{})
+		err := st.with(func(t *trail) error {
+			if err := t.to(stageDir+"/"+storage.BlobPath(d), st.owner); err != nil {
+				return err
+			}
+			return t.file("data", v, size, st.owner, time.Time{})
+		})
 		if v.err != nil {
 			id := ObjectCorrupt
 			if !errors.Is(v.err, errDigest) {
@@ -324,71 +378,4 @@ func (st *staging) blobs(ctx context.Context, need *blobSet) error {
 		return fmt.Errorf("%w: %d of %d blobs cannot be brought back, first %s", ErrIncomplete, lost, need.len(), st.out.Problems[len(st.out.Problems)-1].Digest)
 	}
 	return nil
-}
-
-// links writes the links. Their number makes it worth several goroutines.
-func (st *staging) links(ctx context.Context, snap *Snapshot) error {
-	type job struct {
-		repository string
-		owner      Ownership
-		e          entry
-	}
-	jobs := make(chan job, 256)
-	var wg sync.WaitGroup
-	var failed atomic.Pointer[error]
-	for range max(4, runtime.GOMAXPROCS(0)) {
-		wg.Go(func() {
-			for j := range jobs {
-				if failed.Load() != nil {
-					continue
-				}
-				text := j.e.target.String()
-				err := st.file(path.Join(stageDir, j.e.path(j.repository)), stringReader(text), int64(len(text)), j.owner, j.e.when)
-				if err != nil {
-					failed.CompareAndSwap(nil, &err)
-				}
-			}
-		})
-	}
-	var owner Ownership
-	done := int64(0)
-	chosen := func(name string) bool { return st.opts.Match == nil || st.opts.Match(name) }
-	err := st.src.listing(ctx, snap.ID, listingName, listingReader{
-		repository: func(name string, o Ownership) error {
-			if !chosen(name) {
-				return nil
-			}
-			owner = o
-			st.out.Repositories++
-			for _, dir := range []string{"_layers", "_manifests"} {
-				if err := st.mkdir(path.Join(stageDir, storage.RepositoryPath(name), dir), o); err != nil {
-					return err
-				}
-			}
-			return ctx.Err()
-		},
-		link: func(name string, e entry) error {
-			if !chosen(name) {
-				return nil
-			}
-			if e.kind == tagLink {
-				st.out.Tags++
-			}
-			done++
-			if done%4096 == 0 {
-				st.opts.Progress(Progress{Phase: PhaseLinks, Done: done})
-			}
-			jobs <- job{name, owner, e}
-			if err := failed.Load(); err != nil {
-				return *err
-			}
-			return ctx.Err()
-		},
-	})
-	close(jobs)
-	wg.Wait()
-	if f := failed.Load(); err == nil && f != nil {
-		err = *f
-	}
-	return err
 }
