@@ -24,6 +24,8 @@ type RestoreOptions struct {
 	Progress func(Progress)
 	// step is for tests, as in Options.
 	step func(what string) error
+	// oneByOne is for tests: as where syncsTogether is not true.
+	oneByOne bool
 }
 
 // Restored is what was brought back.
@@ -128,7 +130,7 @@ func stage(ctx context.Context, src source, snap *Snapshot, root string, opts Re
 		return nil, err
 	}
 	defer st.top.Close()
-	st.sync = !syncsTogether(st.top)
+	st.sync = opts.oneByOne || !syncsTogether(st.top)
 	defer func() {
 		if err != nil && !errors.Is(err, errStep) {
 			err = errors.Join(err, os.RemoveAll(filepath.Join(root, stageDir)))
