@@ -123,14 +123,19 @@ func (d *Dir) Put(ctx context.Context, name string, size int64, r io.Reader) (er
 		}
 	}
 	buffer := d.buffers.Get().(*[copyBuffer]byte)
-	n, err := io.CopyBuffer(onlyWriter{p.f}, &ctxReader{ctx, r}, buffer[:])
+	w := fdWriter{fd: int(p.f.Fd())}
+	n, err := io.CopyBuffer(&w, &ctxReader{ctx, r}, buffer[:])
 	d.buffers.Put(buffer)
+	if w.err != nil {
+		return d.about(name, &fs.PathError{Op: "write", Path: name, Err: w.err})
+	}
 	if err != nil {
 		return d.about(name, err)
 	}
 	if size >= 0 && n != size {
 		return fmt.Errorf("%s: %d bytes came of %d", name, n, size)
 	}
+	w.end()
 	return d.written(p, n)
 }
 

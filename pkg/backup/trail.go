@@ -146,13 +146,18 @@ func (t *trail) file(name string, r io.Reader, size int64, o Ownership, when tim
 	if t.buffer == nil {
 		t.buffer = make([]byte, copyBuffer)
 	}
-	n, err := io.CopyBuffer(fdWriter{fd, about}, r, t.buffer)
+	w := fdWriter{fd: fd}
+	n, err := io.CopyBuffer(&w, r, t.buffer)
+	if w.err != nil {
+		return about("write", w.err)
+	}
 	if err != nil {
 		return err
 	}
 	if n != size {
 		return about("write", fmt.Errorf("%d bytes came of %d", n, size))
 	}
+	w.end()
 	if err := settle(fd, o.Files, o); err != nil {
 		return about("chmod", err)
 	}
@@ -185,26 +190,6 @@ func settle(fd int, mode fs.FileMode, o Ownership) error {
 		return unix.Fchmod(fd, uint32(mode.Perm()))
 	}
 	return nil
-}
-
-// fdWriter writes to a file without what os.File adds.
-type fdWriter struct {
-	fd    int
-	about func(op string, err error) error
-}
-
-func (w fdWriter) Write(p []byte) (done int, err error) {
-	for done < len(p) {
-		n, err := unix.Write(w.fd, p[done:])
-		switch {
-		case err == unix.EINTR:
-		case err != nil:
-			return done, w.about("write", err)
-		default:
-			done += n
-		}
-	}
-	return done, nil
 }
 
 // plainName tells names that lead to no other directory.

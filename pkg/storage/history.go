@@ -12,7 +12,8 @@ func (r *Repository) History(tag string) ([]Link, error) {
 
 // HistoryOf is [Repository.History] of a tag that was read. Where the file system
 // tells that there is one digest, the tag's own, as with nearly all tags, its link
-// is only looked at, as by [Repository.Layers]: no directory is listed for it.
+// is only looked at, as by [Repository.Layers]. No directory is listed for it, so
+// that what a registry does not make there is not told of.
 func (r *Repository) HistoryOf(t Tag) ([]Link, error) {
 	if t.Fault != "" || t.Digest.alg != SHA256 {
 		return r.History(t.Name)
