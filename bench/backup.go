@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -90,23 +91,38 @@ func (c *copies) inContainer(argv ...string) (sample, error) {
 	return sample{took: took}, err
 }
 
-// backupFirst copies 10 GiB, to the disk: tar's file is flushed, as what regctl
-// and restic write is. regctl runs in the helper container too. What is copied was
-// just written and is in the page cache, as far as it fits.
+// tar is what people do: a tarball made in a helper container. It is left in the
+// page cache, which cached is told the time of, and then flushed, as what regctl and
+// restic write is.
+func (c *copies) tar(cached *[]sample) func() (sample, error) {
+	return func() (sample, error) {
+		s, err := c.inContainer("tar", "-cf", "/target/registry.tar", "-C", "/registry", ".")
+		if err != nil {
+			return sample{}, err
+		}
+		*cached = append(*cached, s)
+		began := time.Now()
+		f, err := os.Open(filepath.Join(c.target, "registry.tar"))
+		if err != nil {
+			return sample{}, err
+		}
+		defer f.Close()
+		err = f.Sync()
+		s.took += time.Since(began)
+		return s, err
+	}
+}
+
+// backupFirst copies 10 GiB to the disk. regctl runs in a helper container, too.
+// What is copied was just written and is in the page cache, as far as it fits.
 func (b *bench) backupFirst() ([]row, error) {
 	l := storagetest.Large{Repositories: 20, Images: 20, Layers: 3, Untagged: 0, Of: 1}
-	size := 10 * gib / b.scale
-	l.LayerBytes = int(size) / (l.Repositories * l.Images * l.Layers)
+	l.LayerBytes = int(10*gib/b.scale) / (l.Repositories * l.Images * l.Layers)
 	c, err := b.newCopies("backup", l)
 	if err != nil {
 		return nil, err
 	}
 	defer c.close()
-	tar := func(more string) func() (sample, error) {
-		return func() (sample, error) {
-			return c.inContainer("sh", "-c", "tar -cf /target/registry.tar -C /registry ."+more)
-		}
-	}
 	ours := func() (sample, error) {
 		return c.inContainer("/regctl", "backup", "create", "--quiet", "--root", "/registry", "--to", "/target")
 	}
@@ -116,17 +132,19 @@ func (b *bench) backupFirst() ([]row, error) {
 		}
 		return c.restic.backup(c.root)
 	}
-	first, err := rounds(3, c.fresh(tar(" && sync"), c.target), c.fresh(tar(""), c.target), c.fresh(ours, c.target), c.fresh(theirs))
+	var all []sample
+	first, err := rounds(3, c.fresh(c.tar(&all), c.target), c.fresh(theirs), c.fresh(ours, c.target))
 	if err != nil {
 		return nil, err
 	}
+	cached := median(all, func(s sample) time.Duration { return s.took })
 	what := fmt.Sprintf("first backup of %s in %d blobs", b.sizeText(10*gib), l.Blobs())
 	rows := []row{
-		atMostRow(what+", hashed and flushed", first[2], "`tar` in a helper container, flushed", first[0], 1),
-		{what: what, figure: seconds(first[2].took), against: "`tar` in a helper container, left in the page cache " + seconds(first[1].took), ratio: ratio(first[2].took, first[1].took)},
-		fasterRow(what, first[2], "`restic backup`", first[3], 3),
+		atMostRow(what+", hashed", first[2], "`tar` in a helper container, flushed", first[0], 1),
+		{what: what + ", hashed", figure: seconds(first[2].took), against: "`tar` left in the page cache " + seconds(cached), ratio: ratio(first[2].took, cached)},
+		fasterRow(what+", hashed", first[2], "`restic backup`", first[1], 3),
 	}
-	restored, err := c.restoreRow(what, 3)
+	restored, err := c.restoreRow(b.sizeText(10*gib), 3)
 	if err != nil {
 		return nil, err
 	}
@@ -160,7 +178,7 @@ func (c *copies) restoreRow(what string, n int) (row, error) {
 			return row{}, err
 		}
 	}
-	return fasterRow("restore of the "+what+", verified", m[0], "`restic restore`", m[1], 2), nil
+	return fasterRow("restore of "+what+", verified and flushed", m[0], "`restic restore`", m[1], 2), nil
 }
 
 // grownRow pushes one image in a hundred more and looks at what the next backup
@@ -185,7 +203,7 @@ func (c *copies) grownRow(l storagetest.Large) (row, error) {
 		return row{}, fmt.Errorf("nothing new was found in %s", c.root)
 	}
 	r := row{what: "second backup after pushing 1 %: bytes written", figure: fmt.Sprint(after - before),
-		against: fmt.Sprintf("bytes of the new blobs %d", res.Bytes.New), ratio: float64(after-before) / float64(res.Bytes.New)}
+		against: fmt.Sprintf("bytes of new blobs %d", res.Bytes.New), ratio: float64(after-before) / float64(res.Bytes.New)}
 	r.must = atMost(r.ratio, 1.05)
 	return r, nil
 }

@@ -37,7 +37,7 @@ func (b *bench) backupMany() ([]row, error) {
 	if err != nil {
 		return nil, err
 	}
-	what = "second backup, nothing changed"
+	what = fmt.Sprintf("second backup of %d blobs, nothing changed", l.Blobs())
 	rows = append(rows, fasterRow(what, again[0], "`restic backup`", again[1], 20),
 		row{what: what + ": time", figure: seconds(again[0].took), must: bound{"under 1 s", again[0].took < time.Second}})
 	restored, err := c.restoreRow(fmt.Sprintf("%d blobs", l.Blobs()), 3)
