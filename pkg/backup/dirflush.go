@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -22,9 +23,10 @@ const (
 	batchBytes   = 256 << 20
 	// flushers is how many fsync(2) run at once.
 	flushers = 8
-	// smallObject is a size below which it is cheaper to flush the file system once
-	// than each object by itself.
+	// Of objects smaller than smallObject more than fewObjects are flushed by flushing
+	// the file system once, which may have much else to write.
 	smallObject = 1 << 20
+	fewObjects  = 32
 )
 
 // pending is an object that is written and not yet in its place.
@@ -46,13 +48,14 @@ func (d *Dir) written(p pending, size int64) error {
 		}
 		return d.about(p.name, d.root.Rename(p.tmp, p.name))
 	}
-	if d.together && size < smallObject {
+	d.mu.Lock()
+	if d.together && size < smallObject && d.open >= fewObjects {
 		if err := p.f.Close(); err != nil {
+			d.mu.Unlock()
 			return d.about(p.name, err)
 		}
 		p.f = nil
 	}
-	d.mu.Lock()
 	d.pending = append(d.pending, p)
 	d.bytes += size
 	if p.f != nil {
@@ -124,11 +127,8 @@ func (d *Dir) place(batch []pending) error {
 
 // flushFiles makes their contents last, and closes them.
 func (d *Dir) flushFiles(batch []pending) error {
-	small := false
-	for _, p := range batch {
-		small = small || p.f == nil
-	}
-	if small {
+	all := slices.ContainsFunc(batch, func(p pending) bool { return p.f == nil })
+	if all {
 		if err := syncfs(d.top); err != nil {
 			return d.about("", err)
 		}
@@ -138,7 +138,10 @@ func (d *Dir) flushFiles(batch []pending) error {
 		if p.f == nil {
 			return nil
 		}
-		err := p.f.Sync()
+		var err error
+		if !all {
+			err = p.f.Sync()
+		}
 		err = errors.Join(err, p.f.Close())
 		p.f = nil
 		return d.about(p.name, err)
