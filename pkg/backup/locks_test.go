@@ -159,3 +159,29 @@ func TestADirectoryWithSomethingElseIsRefused(t *testing.T) {
 		t.Fatal("it was written to")
 	}
 }
+
+// preempted is a target in which another makes its store just before this one looks
+// around.
+type preempted struct {
+	Target
+	once sync.Once
+}
+
+func (p *preempted) List(ctx context.Context, prefix string, f func(Object) error) (err error) {
+	p.once.Do(func() { _, err = Create(ctx, p.Target, Keys{}) })
+	if err != nil {
+		return err
+	}
+	return p.Target.List(ctx, prefix, f)
+}
+
+func TestAStoreThatAppearsMeanwhile(t *testing.T) {
+	d, err := OpenDir(t.TempDir(), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	if _, err := Create(t.Context(), &preempted{Target: d}, Keys{}); err != nil {
+		t.Error(err)
+	}
+}
