@@ -41,6 +41,7 @@ integration: build ## tests on a real Docker Engine, Nginx and registries
 	REGCTL_BIN=$(CURDIR)/bin/regctl $(GO) test -tags integration -timeout 20m -count 1 ./internal/integration/...
 
 bench: build images ## measure, as ratios in one run; writes docs/benchmarks.md
+	hack/env.sh bench
 	$(GO) run ./bench
 
 lint: docs-check ## gofmt, go vet, staticcheck, govulncheck (where it can reach its database)

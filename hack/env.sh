@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Makes sure of what this repository needs on a machine; says nothing and takes no time when all is there.
 #
-#   hack/env.sh [docker] [tools]      (without a word: docker)
+#   hack/env.sh [docker] [tools] [bench]      (without a word: docker)
 #
 #   docker   a Docker Engine that answers, and Compose v2 or later as `docker compose`
 #   tools    Go, make, and the programs that the tests call
+#   bench    what `make bench` compares with
 #
 # On Debian and Ubuntu, as root, it installs what is missing; elsewhere it says what is missing. It never asks.
 set -euo pipefail
@@ -28,6 +29,8 @@ tools=(
 	crontab:cron
 	systemd-analyze:systemd
 )
+# What the benchmarks compare with.
+rivals=(restic:restic)
 go_minimum=1.26
 
 # dockerd and mkfs.ext4 are the administrator's and not in everyone's PATH.
@@ -209,17 +212,23 @@ ensure_compose() {
 
 # --- tools ---
 
-ensure_tools() {
-	local tool
+# ensure_programs PART PROGRAM:PACKAGE... installs what is missing.
+ensure_programs() {
+	local part=$1 tool
 	local -a missing=()
-	for tool in "${tools[@]}"; do
+	shift
+	for tool; do
 		have "${tool%%:*}" || missing+=("${tool#*:}")
 	done
 	if [ ${#missing[@]} -gt 0 ]; then
-		apt_usable || die "$status_missing" "not installed: ${missing[*]}" "on Debian and Ubuntu: sudo hack/env.sh tools"
+		apt_usable || die "$status_missing" "not installed: ${missing[*]}" "on Debian and Ubuntu: sudo hack/env.sh $part"
 		apt_update
 		apt_install "${missing[@]}"
 	fi
+}
+
+ensure_tools() {
+	ensure_programs tools "${tools[@]}"
 	ensure_go
 }
 
@@ -239,8 +248,8 @@ main() {
 	[ $# -gt 0 ] || set -- docker
 	for part; do
 		case $part in
-		docker | tools) ;;
-		*) die "$status_usage" "'$part' is not something to make sure of" "hack/env.sh [docker] [tools]" ;;
+		docker | tools | bench) ;;
+		*) die "$status_usage" "'$part' is not something to make sure of" "hack/env.sh [docker] [tools] [bench]" ;;
 		esac
 	done
 	for part; do
@@ -250,6 +259,7 @@ main() {
 			ensure_compose
 			;;
 		tools) ensure_tools ;;
+		bench) ensure_programs bench "${rivals[@]}" ;;
 		esac
 	done
 }

@@ -9,14 +9,10 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
-	"slices"
 	"strings"
-	"time"
 
 	"github.com/klauspost/compress/zstd"
 
-	"github.com/regctl/regctl/pkg/durable"
 	"github.com/regctl/regctl/pkg/storage"
 )
 
@@ -25,129 +21,6 @@ import (
 
 // partsMost bounds what is held in memory of an archive: all but blobs.
 const partsMost = 1 << 30
-
-// Export writes a snapshot with all it needs into one file, mode 0600, which must
-// not exist yet. Blobs are compared with their digests on the way, unless they are
-// encrypted and there is no identity: they are copied as they are.
-func (s *Store) Export(ctx context.Context, snap *Snapshot, file string, tell func(Progress)) (bytes int64, err error) {
-	if tell == nil {
-		tell = func(Progress) {}
-	}
-	release, ctx, err := s.readLock(ctx, "export")
-	if err != nil {
-		return 0, err
-	}
-	defer release()
-	if _, err := os.Lstat(file); err == nil {
-		return 0, &fs.PathError{Op: "create", Path: file, Err: fs.ErrExist}
-	}
-	tmp := filepath.Join(filepath.Dir(file), durable.TempPrefix+filepath.Base(file))
-	// One of a run that was killed goes first: what lies there may be somebody else's
-	// file or a link, and is never written to.
-	if err := os.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return 0, err
-	}
-	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return 0, err
-	}
-	defer func() {
-		if err != nil {
-			f.Close()
-			err = errors.Join(err, os.Remove(tmp))
-		}
-	}()
-	// Layers are packed already: the fastest level costs little and finds the rest.
-	z, err := zstd.NewWriter(f, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(2))
-	if err != nil {
-		return 0, err
-	}
-	t := tar.NewWriter(z)
-	if err := s.exportTo(ctx, snap, t, tell); err != nil {
-		return 0, err
-	}
-	if err := errors.Join(t.Close(), z.Close(), f.Sync()); err != nil {
-		return 0, err
-	}
-	fi, err := f.Stat()
-	if err != nil {
-		return 0, err
-	}
-	if err := f.Close(); err != nil {
-		return 0, err
-	}
-	return fi.Size(), durable.Rename(tmp, file)
-}
-
-func (s *Store) exportTo(ctx context.Context, snap *Snapshot, t *tar.Writer, tell func(Progress)) error {
-	m, err := s.readSums(ctx, snap.ID)
-	if err != nil {
-		return err
-	}
-	names := []string{headName}
-	for n := range m {
-		names = append(names, s.snapshotName(snap.ID, n))
-	}
-	slices.Sort(names[1:])
-	names = append(names, s.snapshotName(snap.ID, sumsName))
-	for _, name := range names {
-		data, err := readAll(ctx, s, name, partsMost)
-		if err != nil {
-			return err
-		}
-		if want := m[lastPart(name)]; want != "" && hexSum(data) != want {
-			return fmt.Errorf("%w: %s does not match its sum", ErrSnapshot, name)
-		}
-		if err := addToTar(t, name, int64(len(data)), snap.Time, bytes.NewReader(data)); err != nil {
-			return err
-		}
-	}
-	var total, done, count int64
-	blobs := newBlobSet()
-	err = s.listing(ctx, snap.ID, blobsName, listingReader{blob: func(d storage.Digest, size int64) error {
-		blobs.put(d, size)
-		total += size
-		return nil
-	}})
-	if err != nil {
-		return err
-	}
-	present, err := s.present(ctx)
-	if err != nil {
-		return err
-	}
-	for d, size := range blobs.all() {
-		object, ok := present.get(d)
-		if !ok || !s.sizeFits(object, size) {
-			return fmt.Errorf("%w: the blob %s is missing or cut off", ErrIncomplete, d)
-		}
-		f, err := s.Open(ctx, s.blobName(d))
-		if err != nil {
-			return err
-		}
-		r := io.Reader(&ctxReader{ctx, f})
-		if !s.head.Encrypted {
-			r = newVerified(r, d, size, func(int) {})
-		}
-		err = errors.Join(addToTar(t, s.blobName(d), object, snap.Time, r), f.Close())
-		if err != nil {
-			return fmt.Errorf("%s: %w", s.blobName(d), err)
-		}
-		count++
-		done += size
-		tell(Progress{PhaseCopy, count, int64(blobs.len()), done, total})
-	}
-	return nil
-}
-
-func addToTar(t *tar.Writer, name string, size int64, when time.Time, r io.Reader) error {
-	h := &tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: 0o600, Size: size, ModTime: when, Format: tar.FormatPAX}
-	if err := t.WriteHeader(h); err != nil {
-		return err
-	}
-	_, err := io.CopyBuffer(onlyWriter{t}, onlyReader{r}, make([]byte, copyBuffer))
-	return err
-}
 
 // ErrArchive is about a file that Export did not write, or that is damaged.
 var ErrArchive = errors.New("not an archive of a backup")

@@ -13,7 +13,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/regctl/regctl/pkg/durable"
@@ -208,6 +207,13 @@ func (r *run) scan(ctx context.Context, to *partWriter) error {
 		if err != nil {
 			return err
 		}
+		var text []byte
+		if !gone {
+			text = repositoryLine(got.name, got.owner)
+			for _, e := range got.links {
+				text = e.append(text)
+			}
+		}
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		done++
@@ -215,12 +221,7 @@ func (r *run) scan(ctx context.Context, to *partWriter) error {
 		if gone {
 			return nil
 		}
-		to.write(repositoryLine(got.name, got.owner))
-		var line []byte
-		for _, e := range got.links {
-			line = e.append(line[:0])
-			to.write(line)
-		}
+		to.write(text)
 		r.links += len(got.links)
 		for _, d := range got.blobs {
 			r.need.put(d, -1)
@@ -239,127 +240,23 @@ func (r *run) sizes(ctx context.Context) (owner Ownership, err error) {
 	if r.source == nil {
 		return owner, nil
 	}
-	first := true
+	var first sync.Once
 	err = r.source.Blobs(ctx, 2*runtime.GOMAXPROCS(0), func(b storage.Blob) error {
 		if !b.Info.Mode.IsRegular() {
 			return nil
 		}
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		if first {
-			first = false
+		first.Do(func() {
 			owner.UID, owner.GID, owner.Files = b.Info.UID, b.Info.GID, b.Info.Mode.Perm()
 			owner.Dirs = owner.Files | owner.Files>>2&0o111
-		}
+		})
+		// A directory of blobs is walked by one goroutine, which has its part of the set
+		// to itself.
 		if _, needed := r.need.get(b.Digest); needed {
 			r.need.put(b.Digest, b.Info.Size)
 		}
 		return nil
 	}, nil)
 	return owner, err
-}
-
-// copy copies the blobs that the store does not have.
-func (r *run) copy(ctx context.Context, present *blobSet) error {
-	type job struct {
-		d    storage.Digest
-		size int64
-	}
-	var todo []job
-	var all int64
-	for d, size := range r.need.all() {
-		object, stored := present.get(d)
-		switch {
-		case size < 0 && stored:
-			r.problem(BlobMissing, d, "the registry does not have the blob; the backup has it from before")
-			plain, ok := r.plainSize(object)
-			if !ok {
-				r.missing = append(r.missing, d)
-				continue
-			}
-			size = plain
-			r.need.put(d, size) // of one that is in the set: allowed while it is walked
-		case size < 0:
-			r.problem(BlobMissing, d, "the registry does not have the blob")
-			r.missing = append(r.missing, d)
-			continue
-		case !stored || !r.sizeFits(object, size):
-			todo = append(todo, job{d, size})
-			all += size
-			continue
-		}
-		r.result.Blobs.Total++
-		r.result.Bytes.Total += size
-	}
-	slices.SortFunc(todo, func(a, b job) int { return a.d.Compare(b.d) })
-	workers := r.opts.Workers
-	if workers == 0 {
-		workers = max(4, runtime.GOMAXPROCS(0))
-	}
-	var bytes atomic.Int64
-	var done int64
-	tell := func() { // under mu
-		r.opts.Progress(Progress{PhaseCopy, done, int64(len(todo)), bytes.Load(), all})
-	}
-	return storage.Each(workers, len(todo), func(i int) error {
-		d, size := todo[i].d, todo[i].size
-		bad := error(nil)
-		if !r.opts.DryRun {
-			if err := r.opts.step("blob"); err != nil {
-				return err
-			}
-			var err error
-			bad, err = r.copyBlob(ctx, d, size, func(n int) {
-				if bytes.Add(int64(n))>>24 != (bytes.Load()-int64(n))>>24 && r.mu.TryLock() { // large ones move, too
-					tell()
-					r.mu.Unlock()
-				}
-			})
-			if err != nil {
-				return err
-			}
-		}
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		done++
-		tell()
-		if bad != nil {
-			r.problem(BlobCorrupt, d, bad.Error())
-			r.missing = append(r.missing, d)
-			return nil
-		}
-		r.result.Blobs.Total++
-		r.result.Blobs.New++
-		r.result.Bytes.Total += size
-		r.result.Bytes.New += size
-		return nil
-	})
-}
-
-// plainSize is the size of a blob by that of its object, where that tells.
-func (r *run) plainSize(object int64) (int64, bool) { return object, !r.head.Encrypted }
-
-func (r *run) problem(id string, d storage.Digest, message string) {
-	r.result.Problems = append(r.result.Problems, Problem{ID: id, Digest: d, Path: storage.BlobPath(d), Message: message})
-}
-
-// copyBlob copies one blob. bad is what is wrong with the source's, err with the
-// target.
-func (r *run) copyBlob(ctx context.Context, d storage.Digest, size int64, read func(int)) (bad, err error) {
-	f, info, err := r.source.OpenBlob(d)
-	if err != nil {
-		return err, nil
-	}
-	defer f.Close()
-	if info.Size != size {
-		size = info.Size
-	}
-	v := newVerified(f, d, size, read)
-	err = r.putSealed(ctx, r.blobName(d), size, v)
-	if v.err != nil {
-		return v.err, nil
-	}
-	return nil, err
 }
 
 // finish writes the summary and the sums, which make a snapshot of it all.

@@ -13,20 +13,11 @@ import (
 	"strings"
 	"sync"
 	"syscall"
-	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/regctl/regctl/pkg/advice"
 	"github.com/regctl/regctl/pkg/durable"
-	"github.com/regctl/regctl/pkg/storage"
-)
-
-// Objects are flushed to the disk together, which costs a fraction of one at a
-// time: so many, or so many bytes.
-const (
-	batchObjects = 128
-	batchBytes   = 256 << 20
-	// flushers is how many fsync(2) run at once.
-	flushers = 8
 )
 
 // tempDir holds what is being written.
@@ -37,19 +28,17 @@ type Dir struct {
 	path     string
 	name     string // what it is called in messages
 	root     *os.Root
-	uid, gid int // whom new files belong to; -1: whoever writes
+	top      *os.File // the same directory
+	uid, gid int      // whom new files belong to; -1: whoever writes
+	together bool     // syncfs(2) is as good as fsync(2) of each file
+	buffers  sync.Pool
 
 	mu      sync.Mutex
 	made    map[string]bool // directories that are there
 	pending []pending
+	open    int // of pending
 	bytes   int64
 	dirty   map[string]bool // directories that have new entries
-}
-
-// pending is an object that is written and not yet in its place.
-type pending struct {
-	f         *os.File
-	tmp, name string
 }
 
 // OpenDir opens a directory as a target. What root writes belongs to the
@@ -71,11 +60,16 @@ func OpenDir(dir string, create bool) (*Dir, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Dir{path: dir, name: dir, root: root, uid: -1, gid: -1, made: map[string]bool{}, dirty: map[string]bool{}}
-	fi, err := root.Stat(".")
+	top, err := root.Open(".")
 	if err != nil {
 		root.Close()
 		return nil, err
+	}
+	d := &Dir{path: dir, name: dir, root: root, top: top, uid: -1, gid: -1, together: syncsTogether(top), made: map[string]bool{}, dirty: map[string]bool{}}
+	d.buffers.New = func() any { return new([copyBuffer]byte) }
+	fi, err := top.Stat()
+	if err != nil {
+		return nil, errors.Join(err, d.Close())
 	}
 	if st, ok := fi.Sys().(*syscall.Stat_t); ok && os.Geteuid() == 0 && st.Uid != 0 {
 		d.uid, d.gid = int(st.Uid), int(st.Gid)
@@ -96,14 +90,17 @@ func (d *Dir) Close() error {
 	d.pending = nil
 	d.mu.Unlock()
 	for _, p := range lost {
-		d.drop(p.f, p.tmp)
+		d.drop(p)
 	}
-	return d.root.Close()
+	return errors.Join(d.top.Close(), d.root.Close())
 }
 
-func (d *Dir) drop(f *os.File, tmp string) {
-	f.Close()
-	_ = d.root.Remove(tmp) // an old one is swept by prune
+// drop gives up what is not in its place.
+func (d *Dir) drop(p pending) {
+	if p.f != nil {
+		p.f.Close()
+	}
+	_ = d.root.Remove(p.tmp) // an old one is swept by prune
 }
 
 // Put is of [Target].
@@ -111,102 +108,35 @@ func (d *Dir) Put(ctx context.Context, name string, size int64, r io.Reader) (er
 	if err := d.mkdir(tempDir); err != nil {
 		return err
 	}
-	tmp := tempDir + "/" + rand.Text()
-	f, err := d.root.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
+	p := pending{tmp: tempDir + "/" + rand.Text(), name: name}
+	if p.f, err = d.openFile(p.tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600); err != nil {
 		return d.about(name, err)
 	}
 	defer func() {
 		if err != nil {
-			d.drop(f, tmp)
+			d.drop(p)
 		}
 	}()
 	if d.uid >= 0 {
-		if err := f.Chown(d.uid, d.gid); err != nil {
+		if err := p.f.Chown(d.uid, d.gid); err != nil {
 			return d.about(name, err)
 		}
 	}
-	n, err := io.CopyBuffer(onlyWriter{f}, &ctxReader{ctx, r}, make([]byte, copyBuffer))
+	buffer := d.buffers.Get().(*[copyBuffer]byte)
+	w := fdWriter{fd: int(p.f.Fd())}
+	n, err := io.CopyBuffer(&w, &ctxReader{ctx, r}, buffer[:])
+	d.buffers.Put(buffer)
+	if w.err != nil {
+		return d.about(name, &fs.PathError{Op: "write", Path: name, Err: w.err})
+	}
 	if err != nil {
 		return d.about(name, err)
 	}
 	if size >= 0 && n != size {
 		return fmt.Errorf("%s: %d bytes came of %d", name, n, size)
 	}
-	d.mu.Lock()
-	d.pending = append(d.pending, pending{f, tmp, name})
-	d.bytes += n
-	var batch []pending
-	if len(d.pending) >= batchObjects || d.bytes >= batchBytes {
-		batch, d.pending, d.bytes = d.pending, nil, 0
-	}
-	d.mu.Unlock()
-	if err := d.place(batch); err != nil {
-		f = nil // closed already
-		return err
-	}
-	return nil
-}
-
-// place flushes and renames. It closes what it is given, whatever happens.
-func (d *Dir) place(batch []pending) error {
-	var first error // that of one tells all: a full disk fails each of them
-	_ = storage.Each(flushers, len(batch), func(i int) error {
-		p := batch[i]
-		err := p.f.Sync()
-		if err == nil {
-			err = d.mkdir(path.Dir(p.name))
-		}
-		if err == nil {
-			err = d.root.Rename(p.tmp, p.name)
-		}
-		p.f.Close()
-		if err != nil {
-			_ = d.root.Remove(p.tmp)
-		}
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		if err != nil {
-			if first == nil {
-				first = d.about(p.name, err)
-			}
-			return nil // the others are good
-		}
-		d.dirty[path.Dir(p.name)] = true
-		return nil
-	})
-	return first
-}
-
-// Flush is of [Target].
-func (d *Dir) Flush(context.Context) error {
-	d.mu.Lock()
-	batch := d.pending
-	d.pending, d.bytes = nil, 0
-	d.mu.Unlock()
-	err := d.place(batch)
-	d.mu.Lock()
-	dirty := d.dirty
-	d.dirty = map[string]bool{}
-	d.mu.Unlock()
-	for dir := range dirty {
-		if failed := d.syncDir(dir); err == nil {
-			err = failed
-		}
-	}
-	return err
-}
-
-func (d *Dir) syncDir(dir string) error {
-	f, err := d.root.Open(dir)
-	if err != nil {
-		return d.about(dir, err)
-	}
-	defer f.Close()
-	if err := f.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) && !errors.Is(err, errors.ErrUnsupported) {
-		return d.about(dir, err)
-	}
-	return nil
+	w.end()
+	return d.written(p, n)
 }
 
 // mkdir makes a directory and those above it.
@@ -238,59 +168,29 @@ func (d *Dir) mkdir(dir string) error {
 
 // Open is of [Target].
 func (d *Dir) Open(_ context.Context, name string) (io.ReadCloser, error) {
-	f, err := d.root.Open(name)
+	f, err := d.openFile(name, os.O_RDONLY, 0)
 	if err != nil {
 		return nil, d.about(name, err)
 	}
 	return f, nil
 }
 
-// List is of [Target].
-func (d *Dir) List(ctx context.Context, prefix string, f func(Object) error) error {
-	var mu sync.Mutex
-	return d.list(ctx, path.Clean(prefix), 2*flushers, func(o Object) error {
-		mu.Lock()
-		defer mu.Unlock()
-		return f(o)
-	})
-}
-
-func (d *Dir) list(ctx context.Context, dir string, workers int, f func(Object) error) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	open, err := d.root.Open(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return d.about(dir, err)
-	}
-	entries, err := open.ReadDir(-1)
-	if err != nil {
-		open.Close()
-		return d.about(dir, err)
-	}
-	defer open.Close()
-	var below []string
-	for _, e := range entries {
-		name := path.Join(dir, e.Name())
-		if e.IsDir() {
-			below = append(below, name)
-			continue
-		}
-		size, when, err := statAt(open, e.Name())
-		if errors.Is(err, fs.ErrNotExist) {
-			continue // removed meanwhile
-		}
-		if err != nil {
-			return d.about(name, err)
-		}
-		if err := f(Object{name, size, when}); err != nil {
-			return err
+// openFile is os.Root's, with one call where that makes one for each directory on
+// the way and then some.
+func (d *Dir) openFile(name string, flags int, mode fs.FileMode) (*os.File, error) {
+	how := unix.OpenHow{Flags: uint64(flags | unix.O_CLOEXEC), Mode: uint64(mode), Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_MAGICLINKS}
+	for {
+		fd, err := unix.Openat2(int(d.top.Fd()), name, &how)
+		switch err {
+		case nil:
+			return os.NewFile(uintptr(fd), name), nil
+		case unix.EINTR:
+		case unix.ENOENT, unix.EEXIST, unix.ENOSPC:
+			return nil, &fs.PathError{Op: "open", Path: name, Err: err}
+		default: // of an old kernel, a container's filter, a rename in this instant, or true
+			return d.root.OpenFile(name, flags, mode)
 		}
 	}
-	return storage.Each(workers, len(below), func(i int) error { return d.list(ctx, below[i], 1, f) })
 }
 
 // Remove is of [Target].
@@ -355,35 +255,4 @@ func (c *ctxReader) Read(p []byte) (int, error) {
 		return 0, err
 	}
 	return c.r.Read(p)
-}
-
-// abandonedTemp is how much older than the newest lock a temporary file is that
-// nobody writes any more, while that lock keeps everybody else away. Both times
-// are of the target's clock.
-const abandonedTemp = 5 * time.Minute
-
-// Sweep removes the temporary files of runs that were killed. Who calls it holds
-// the store's exclusive lock.
-func (d *Dir) Sweep(ctx context.Context) error {
-	var newest time.Time
-	err := d.List(ctx, locksDir, func(o Object) error {
-		if o.ModTime.After(newest) {
-			newest = o.ModTime
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	var old []string
-	err = d.List(ctx, tempDir+"/", func(o Object) error {
-		if newest.Sub(o.ModTime) > abandonedTemp {
-			old = append(old, o.Name)
-		}
-		return nil
-	})
-	for _, name := range old {
-		err = errors.Join(err, d.Remove(ctx, name))
-	}
-	return err
 }

@@ -29,4 +29,15 @@
 // nothing that an earlier snapshot needs is ever written again (unless the size
 // of what lies there shows that it is damaged). What removes
 // objects has the store's lock to itself, see [Locked].
+//
+// # What makes it fast
+//
+// A registry has many small files, so that calls count more than bytes. Many small
+// objects are flushed by one syncfs(2) before any of them gets its name, on systems
+// where that guarantees as much as fsync(2) of each; large ones by themselves, and
+// the disk begins with them while the rest is read. A restore is flushed at once at
+// its end, before it may be swapped in. What it makes it makes from the directory
+// where it made the last thing, see trail. Of links whose content their name tells,
+// size and time are looked at; tags are read, each time: 2.x writes them in place,
+// and no directory's time tells of that.
 package backup

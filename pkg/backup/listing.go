@@ -62,16 +62,28 @@ func (e entry) append(b []byte) []byte {
 	b = append(b, ' ')
 	b = strconv.AppendInt(b, e.when.Unix(), 10)
 	b = append(b, '.')
-	b = fmt.Appendf(b, "%09d ", e.when.Nanosecond())
+	// Nine digits: the first of ten is dropped.
+	dot := len(b)
+	b = strconv.AppendInt(b, 1e9+int64(e.when.Nanosecond()), 10)
+	b = append(b[:dot], b[dot+1:]...)
+	b = append(b, ' ')
 	if e.tag != "" {
 		b = append(b, e.tag...)
 		b = append(b, ' ')
 	}
-	b = append(b, e.digest.String()...)
+	b, _ = e.digest.AppendText(b)
 	if e.target != e.digest {
 		b = append(b, ' ')
-		b = append(b, e.target.String()...)
+		b, _ = e.target.AppendText(b)
 	}
+	return append(b, '\n')
+}
+
+func blobLine(b []byte, d storage.Digest, size int64) []byte {
+	b = append(b, "blob "...)
+	b = strconv.AppendInt(b, size, 10)
+	b = append(b, ' ')
+	b, _ = d.AppendText(b)
 	return append(b, '\n')
 }
 

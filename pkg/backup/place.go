@@ -11,7 +11,6 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -19,96 +18,6 @@ import (
 	"github.com/regctl/regctl/pkg/durable"
 	"github.com/regctl/regctl/pkg/storage"
 )
-
-func stringReader(s string) io.Reader { return strings.NewReader(s) }
-
-// file writes a file of the stage. It is flushed later, with all others.
-func (st *staging) file(name string, r io.Reader, size int64, o Ownership, when time.Time) (err error) {
-	if err := st.mkdir(path.Dir(name), o); err != nil {
-		return err
-	}
-	f, err := st.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err := errors.Join(err, f.Close()); err != nil {
-			_ = st.root.Remove(name) // the whole stage goes in any case
-		}
-	}()
-	buffer := int64(copyBuffer)
-	if size < buffer {
-		buffer = max(size, 1)
-	}
-	n, err := io.CopyBuffer(onlyWriter{f}, r, make([]byte, buffer))
-	if err != nil {
-		return err
-	}
-	if n != size {
-		return fmt.Errorf("%s: %d bytes came of %d", name, n, size)
-	}
-	if err := own(f, o.UID, o.GID); err != nil {
-		return err
-	}
-	if err := f.Chmod(o.Files); err != nil {
-		return err
-	}
-	if when.IsZero() {
-		return nil
-	}
-	return unix.UtimesNanoAt(int(f.Fd()), "", []unix.Timespec{unix.NsecToTimespec(when.UnixNano()), unix.NsecToTimespec(when.UnixNano())}, unix.AT_EMPTY_PATH)
-}
-
-// own gives a file to its owner. Only root can; what others bring back is theirs.
-func own(f *os.File, uid, gid int) error {
-	if os.Geteuid() != 0 {
-		return nil
-	}
-	return f.Chown(uid, gid)
-}
-
-// mkdir makes a directory of the stage and those above it.
-func (st *staging) mkdir(dir string, o Ownership) error {
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	return st.mkdirLocked(dir, o)
-}
-
-func (st *staging) mkdirLocked(dir string, o Ownership) error {
-	if st.made[dir] || dir == "." {
-		return nil
-	}
-	if err := st.mkdirLocked(path.Dir(dir), o); err != nil {
-		return err
-	}
-	err := st.root.Mkdir(dir, 0o700)
-	if err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
-	}
-	if err == nil {
-		if os.Geteuid() == 0 {
-			if err := st.root.Chown(dir, o.UID, o.GID); err != nil {
-				return err
-			}
-		}
-		if err := st.root.Chmod(dir, o.Dirs|0o700); err != nil {
-			return err
-		}
-	}
-	st.made[dir] = true
-	return nil
-}
-
-// syncAll flushes the whole file system: one call where each of a million files
-// and directories would need its own.
-func syncAll(root *os.Root) error {
-	f, err := root.Open(".")
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	return unix.Syncfs(int(f.Fd()))
-}
 
 // Prepared tells what is prepared below root, nil if nothing is.
 func Prepared(root string) (*Restored, error) {

@@ -2,20 +2,12 @@ package backup
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
-	"path"
 	"path/filepath"
-	"runtime"
-	"sync"
-	"sync/atomic"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/regctl/regctl/pkg/durable"
 	"github.com/regctl/regctl/pkg/storage"
@@ -32,6 +24,8 @@ type RestoreOptions struct {
 	Progress func(Progress)
 	// step is for tests, as in Options.
 	step func(what string) error
+	// oneByOne is for tests: as where syncsTogether is not true.
+	oneByOne bool
 }
 
 // Restored is what was brought back.
@@ -101,16 +95,6 @@ func HasData(root string) (bool, error) {
 	return false, nil
 }
 
-// source is what a restore reads: a store, or an archive.
-type source interface {
-	listing(ctx context.Context, id, name string, to listingReader) error
-	// eachBlob gives each needed blob's bytes, decrypted and not compared with
-	// anything, maybe on several goroutines. What fails is told by lost; an error of
-	// place ends it.
-	eachBlob(ctx context.Context, need *blobSet, workers int, place func(d storage.Digest, size int64, r io.Reader) error,
-		lost func(d storage.Digest, id string, err error)) error
-}
-
 // Stage prepares a restore below root, which may be a directory that does not
 // exist, and touches nothing of what is there. Every blob is compared with its
 // digest. Then [Swap] puts it in place, at once. What an earlier Stage left is
@@ -142,6 +126,11 @@ func stage(ctx context.Context, src source, snap *Snapshot, root string, opts Re
 		return nil, err
 	}
 	defer st.root.Close()
+	if st.top, err = st.root.Open("."); err != nil {
+		return nil, err
+	}
+	defer st.top.Close()
+	st.sync = opts.oneByOne || !syncsTogether(st.top)
 	defer func() {
 		if err != nil && !errors.Is(err, errStep) {
 			err = errors.Join(err, os.RemoveAll(filepath.Join(root, stageDir)))
@@ -151,244 +140,4 @@ func stage(ctx context.Context, src source, snap *Snapshot, root string, opts Re
 		return st.out, err
 	}
 	return st.out, nil
-}
-
-// staging is a restore that is being prepared.
-type staging struct {
-	src  source
-	opts RestoreOptions
-	root *os.Root
-	out  *Restored
-
-	mu    sync.Mutex
-	made  map[string]bool
-	owner Ownership // of blobs
-}
-
-func (st *staging) do(ctx context.Context, snap *Snapshot) error {
-	need, err := st.needed(ctx, snap)
-	if err != nil {
-		return err
-	}
-	if err := st.room(need); err != nil {
-		return err
-	}
-	st.made = map[string]bool{}
-	for _, dir := range []string{"blobs", "repositories"} {
-		if err := st.mkdir(stageDir+"/docker/registry/v2/"+dir, st.owner); err != nil {
-			return err
-		}
-	}
-	if err := st.blobs(ctx, need); err != nil {
-		return err
-	}
-	if err := st.opts.step("links"); err != nil {
-		return err
-	}
-	if err := st.links(ctx, snap); err != nil {
-		return err
-	}
-	if err := syncAll(st.root); err != nil {
-		return err
-	}
-	m := mover{root: st.root.Name()}
-	text, err := json.MarshalIndent(ready{*st.out, st.opts.Match != nil,
-		beforePrefix + time.Now().UTC().Format("20060102T150405.000Z"), m.inode(stageDir + "/" + liveDir)}, "", "  ")
-	if err != nil {
-		return err
-	}
-	if err := st.opts.step("ready"); err != nil {
-		return err
-	}
-	return durable.WriteFile(filepath.Join(st.root.Name(), readyName), text, 0o600)
-}
-
-// needed lists the blobs to be brought back.
-func (st *staging) needed(ctx context.Context, snap *Snapshot) (*blobSet, error) {
-	all, need := newBlobSet(), newBlobSet()
-	var missing []storage.Digest
-	err := st.src.listing(ctx, snap.ID, blobsName, listingReader{
-		blobs:   func(o Ownership) error { st.owner = o; return nil },
-		blob:    func(d storage.Digest, size int64) error { all.put(d, size); return nil },
-		missing: func(d storage.Digest) error { missing = append(missing, d); return nil },
-	})
-	if err != nil {
-		return nil, err
-	}
-	want := func(storage.Digest) bool { return true }
-	if match := st.opts.Match; match == nil {
-		need = all
-	} else {
-		chosen := newBlobSet()
-		found := false
-		err := st.src.listing(ctx, snap.ID, listingName, listingReader{
-			repository: func(name string, _ Ownership) error { found = found || match(name); return nil },
-			link: func(repository string, e entry) error {
-				if match(repository) && (e.kind == layerLink || e.kind == revisionLink) {
-					chosen.put(e.target, 0)
-				}
-				return nil
-			},
-		})
-		if err != nil {
-			return nil, err
-		}
-		if !found {
-			return nil, ErrNothingMatches
-		}
-		for d := range chosen.all() {
-			if size, ok := all.get(d); ok {
-				need.put(d, size)
-			}
-		}
-		want = func(d storage.Digest) bool { _, ok := chosen.get(d); return ok }
-	}
-	for _, d := range missing {
-		if want(d) {
-			st.problem(BlobMissing, d, "was missing or damaged when the backup was made")
-		}
-	}
-	return need, nil
-}
-
-func (st *staging) problem(id string, d storage.Digest, message string) {
-	st.out.Problems = append(st.out.Problems, Problem{ID: id, Digest: d, Path: storage.BlobPath(d), Message: message})
-}
-
-// room compares what is needed with what is free.
-func (st *staging) room(need *blobSet) error {
-	var bytes int64
-	for _, size := range need.all() {
-		bytes += (size + 4095) &^ 4095
-	}
-	var fsInfo unix.Statfs_t
-	if err := unix.Statfs(st.root.Name(), &fsInfo); err != nil {
-		return err
-	}
-	if free := int64(fsInfo.Bavail) * int64(fsInfo.Bsize); bytes > free {
-		return fmt.Errorf("%w: %s has %d bytes free, and %d are to come (what is there stays until it is replaced)", ErrSpace, st.root.Name(), free, bytes)
-	}
-	return nil
-}
-
-// blobs brings them back.
-func (st *staging) blobs(ctx context.Context, need *blobSet) error {
-	workers := st.opts.Workers
-	if workers == 0 {
-		workers = max(4, runtime.GOMAXPROCS(0))
-	}
-	var total, done, bytes atomic.Int64
-	for _, size := range need.all() {
-		total.Add(size)
-	}
-	lost := 0
-	bad := func(d storage.Digest, id string, err error) {
-		st.mu.Lock()
-		defer st.mu.Unlock()
-		lost++
-		st.problem(id, d, err.Error())
-	}
-	err := st.src.eachBlob(ctx, need, workers, func(d storage.Digest, size int64, r io.Reader) error {
-		if err := st.opts.step("blob"); err != nil {
-			return err
-		}
-		v := newVerified(r, d, size, func(int) {})
-		err := st.file(path.Join(stageDir, storage.BlobPath(d), "data"), v, size, st.owner, time.Time{})
-		if v.err != nil {
-			id := ObjectCorrupt
-			if !errors.Is(v.err, errDigest) {
-				id = ObjectSize
-			}
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
-			if away(v.err) {
-				return v.err
-			}
-			bad(d, id, v.err)
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		st.mu.Lock()
-		defer st.mu.Unlock()
-		st.opts.Progress(Progress{PhaseRestore, done.Add(1), int64(need.len()), bytes.Add(size), total.Load()})
-		return nil
-	}, bad)
-	if err != nil {
-		return err
-	}
-	st.out.Blobs, st.out.Bytes = done.Load(), bytes.Load()
-	if lost > 0 && !st.opts.Damaged {
-		return fmt.Errorf("%w: %d of %d blobs cannot be brought back, first %s", ErrIncomplete, lost, need.len(), st.out.Problems[len(st.out.Problems)-1].Digest)
-	}
-	return nil
-}
-
-// links writes the links. Their number makes it worth several goroutines.
-func (st *staging) links(ctx context.Context, snap *Snapshot) error {
-	type job struct {
-		repository string
-		owner      Ownership
-		e          entry
-	}
-	jobs := make(chan job, 256)
-	var wg sync.WaitGroup
-	var failed atomic.Pointer[error]
-	for range max(4, runtime.GOMAXPROCS(0)) {
-		wg.Go(func() {
-			for j := range jobs {
-				if failed.Load() != nil {
-					continue
-				}
-				text := j.e.target.String()
-				err := st.file(path.Join(stageDir, j.e.path(j.repository)), stringReader(text), int64(len(text)), j.owner, j.e.when)
-				if err != nil {
-					failed.CompareAndSwap(nil, &err)
-				}
-			}
-		})
-	}
-	var owner Ownership
-	done := int64(0)
-	chosen := func(name string) bool { return st.opts.Match == nil || st.opts.Match(name) }
-	err := st.src.listing(ctx, snap.ID, listingName, listingReader{
-		repository: func(name string, o Ownership) error {
-			if !chosen(name) {
-				return nil
-			}
-			owner = o
-			st.out.Repositories++
-			for _, dir := range []string{"_layers", "_manifests"} {
-				if err := st.mkdir(path.Join(stageDir, storage.RepositoryPath(name), dir), o); err != nil {
-					return err
-				}
-			}
-			return ctx.Err()
-		},
-		link: func(name string, e entry) error {
-			if !chosen(name) {
-				return nil
-			}
-			if e.kind == tagLink {
-				st.out.Tags++
-			}
-			done++
-			if done%4096 == 0 {
-				st.opts.Progress(Progress{Phase: PhaseLinks, Done: done})
-			}
-			jobs <- job{name, owner, e}
-			if err := failed.Load(); err != nil {
-				return *err
-			}
-			return ctx.Err()
-		},
-	})
-	close(jobs)
-	wg.Wait()
-	if f := failed.Load(); err == nil && f != nil {
-		err = *f
-	}
-	return err
 }

@@ -121,7 +121,7 @@ func scanOnce(s *storage.Store, name string) (out *scanned, holes map[string]sto
 		if t.Fault != "" {
 			out.fault(holes, t.Fault, storage.TagLinkPath(name, t.Name), t.Err)
 		}
-		history, err := r.History(t.Name)
+		history, err := r.HistoryOf(t)
 		if err != nil {
 			return nil, nil, err
 		}

@@ -92,25 +92,13 @@ func Open(ctx context.Context, t Target, keys Keys) (*Store, error) {
 func Create(ctx context.Context, t Target, keys Keys) (*Store, error) {
 	s, err := Open(ctx, t, keys)
 	if errors.Is(err, ErrNoStore) {
-		if err := empty(ctx, t); err != nil {
-			return nil, err
-		}
-		h := head{Format: Format, Store: rand.Text(), Created: time.Now().UTC().Truncate(time.Second), Encrypted: keys.CanSeal()}
-		text, err := json.MarshalIndent(h, "", "  ")
-		if err != nil {
-			return nil, err
-		}
-		if err := put(ctx, t, headName, append(text, '\n')); err != nil {
-			return nil, err
-		}
-		if err := t.Flush(ctx); err != nil {
+		if err := found(ctx, t, keys); err != nil {
 			return nil, err
 		}
 		// Of two that began at once one has won.
-		if s, err = Open(ctx, t, keys); err != nil {
-			return nil, err
-		}
-	} else if err != nil {
+		s, err = Open(ctx, t, keys)
+	}
+	if err != nil {
 		return nil, err
 	}
 	switch {
@@ -120,6 +108,25 @@ func Create(ctx context.Context, t Target, keys Keys) (*Store, error) {
 		return nil, advice.With(fmt.Errorf("%w: the backups in %s are not encrypted, and recipients are given", ErrKey, t), "begin in a directory or prefix of its own")
 	}
 	return s, nil
+}
+
+// found makes a target a store, unless it has become one meanwhile.
+func found(ctx context.Context, t Target, keys Keys) error {
+	if err := empty(ctx, t); err != nil {
+		if _, again := Open(ctx, t, keys); again == nil {
+			return nil
+		}
+		return err
+	}
+	h := head{Format: Format, Store: rand.Text(), Created: time.Now().UTC().Truncate(time.Second), Encrypted: keys.CanSeal()}
+	text, err := json.MarshalIndent(h, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := put(ctx, t, headName, append(text, '\n')); err != nil {
+		return err
+	}
+	return t.Flush(ctx)
 }
 
 // empty refuses a target with foreign content: one mistyped directory, and prune

@@ -21,6 +21,7 @@ func TestAStormOfPushesAndDeletions(t *testing.T) {
 	src := t.TempDir()
 	storagetest.New(src)
 	var stop atomic.Bool
+	var pushed atomic.Int64
 	var wg sync.WaitGroup
 	for w := range 4 {
 		wg.Go(func() {
@@ -36,6 +37,7 @@ func TestAStormOfPushesAndDeletions(t *testing.T) {
 				d := tree.manifest(repo, config, layers)
 				tag := fmt.Sprint("v", r.IntN(4))
 				tree.tag(repo, tag, d)
+				pushed.Add(1)
 				if r.IntN(2) == 0 { // DELETE of the manifest: its tags first, then its link
 					tree.untag(repo, d)
 					_ = os.Remove(filepath.Join(src, storage.RevisionPath(repo, d), "link"))
@@ -47,6 +49,9 @@ func TestAStormOfPushesAndDeletions(t *testing.T) {
 		})
 	}
 	s := openStore(t, t.TempDir(), Keys{})
+	for begun := time.Now(); pushed.Load() < 20 && time.Since(begun) < time.Minute; {
+		time.Sleep(time.Millisecond)
+	}
 	for range 3 {
 		res := create(t, s, src)
 		for _, p := range res.Problems {

@@ -1,6 +1,7 @@
 package backup
 
 import (
+	"bufio"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -20,6 +21,7 @@ type partWriter struct {
 	r    *run
 	name string
 	zip  *gzip.Writer
+	out  *bufio.Writer // what gzip gives is a few hundred bytes at a time
 	in   *io.PipeWriter
 	sum  hash.Hash
 	done chan error
@@ -54,7 +56,8 @@ func (r *run) begin(ctx context.Context, name string) *partWriter {
 		src.Close()
 		w.done <- err
 	}()
-	w.zip, _ = gzip.NewWriterLevel(in, gzip.BestSpeed)
+	w.out = bufio.NewWriterSize(in, copyBuffer)
+	w.zip, _ = gzip.NewWriterLevel(w.out, gzip.BestSpeed)
 	w.write(fmt.Appendf(nil, "%s %d\n", listingTitle, Format))
 	return w
 }
@@ -76,6 +79,9 @@ func (w *partWriter) end(err error) error {
 	}
 	if err == nil {
 		err = w.zip.Close()
+	}
+	if err == nil {
+		err = w.out.Flush()
 	}
 	if err != nil {
 		w.in.CloseWithError(err)
@@ -102,7 +108,7 @@ func (r *run) putBlobs(ctx context.Context, o Ownership) error {
 	}
 	var line []byte
 	for d, size := range r.need.all() {
-		line = fmt.Appendf(line[:0], "blob %d %s\n", size, d)
+		line = blobLine(line[:0], d, size)
 		w.write(line)
 	}
 	return w.end(nil)

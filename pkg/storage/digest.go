@@ -129,6 +129,16 @@ func (a Algorithm) Sum(h hash.Hash) (d Digest) {
 // Algorithm is 0 for the zero digest.
 func (d Digest) Algorithm() Algorithm { return d.alg }
 
+// Digest makes a digest of the algorithm of its bytes, as [Digest.Bytes] gives
+// them; the zero digest if they are not as many as it takes.
+func (a Algorithm) Digest(sum []byte) (d Digest) {
+	if len(sum) == a.Size() && a != 0 {
+		d.alg = a
+		copy(d.sum[:], sum)
+	}
+	return d
+}
+
 // IsZero tells the digest that is none.
 func (d Digest) IsZero() bool { return d.alg == 0 }
 
@@ -140,13 +150,18 @@ func (d Digest) Bytes() []byte { return d.sum[:d.alg.Size()] }
 
 // String is "sha256:…", empty for the zero digest.
 func (d Digest) String() string {
+	b, _ := d.AppendText(make([]byte, 0, 7+2*sha512.Size))
+	return string(b)
+}
+
+// AppendText appends [Digest.String]; the error is always nil.
+func (d Digest) AppendText(b []byte) ([]byte, error) {
 	if d.alg == 0 {
-		return ""
+		return b, nil
 	}
-	b := make([]byte, 0, 7+2*sha512.Size)
 	b = append(b, d.alg.String()...)
 	b = append(b, ':')
-	return string(hex.AppendEncode(b, d.sum[:d.alg.Size()]))
+	return hex.AppendEncode(b, d.sum[:d.alg.Size()]), nil
 }
 
 // Compare orders digests as their text does.

@@ -2,7 +2,6 @@ package storage
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -16,7 +15,6 @@ import (
 // dir is an open directory. Whatever is below it is reached from its
 // descriptor, so that a symbolic link or a renamed parent leads nowhere else.
 type dir struct {
-	f    *os.File
 	fd   int
 	path string // for messages: relative to the root
 	// listed tells that it has to be rewound before it is listed again.
@@ -55,14 +53,24 @@ func (i Info) Subdirectories() int {
 const dirFlags = unix.O_RDONLY | unix.O_DIRECTORY | unix.O_CLOEXEC
 
 func openDir(path string) (*dir, error) {
-	f, err := os.OpenFile(path, dirFlags, 0)
-	if err != nil {
-		return nil, err
+	for {
+		fd, err := unix.Open(path, dirFlags, 0)
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil {
+			return nil, &fs.PathError{Op: "open", Path: path, Err: err}
+		}
+		return &dir{fd: fd}, nil
 	}
-	return &dir{f: f, fd: int(f.Fd())}, nil
 }
 
-func (d *dir) close() { d.f.Close() }
+func (d *dir) close() {
+	if d.fd >= 0 {
+		unix.Close(d.fd)
+	}
+	d.fd = -1
+}
 
 // open opens a directory below.
 func (d *dir) open(rel string) (*dir, error) {
@@ -71,7 +79,7 @@ func (d *dir) open(rel string) (*dir, error) {
 	if err != nil {
 		return nil, failed("open", at, err)
 	}
-	return &dir{f: os.NewFile(uintptr(fd), at), fd: fd, path: at}, nil
+	return &dir{fd: fd, path: at}, nil
 }
 
 func join(dir, name string) string {
@@ -129,25 +137,12 @@ func failed(op, path string, err error) error {
 // left out.
 func (d *dir) each(f func(name string, typ fs.FileMode) error) error {
 	if d.listed {
-		if _, err := d.f.Seek(0, io.SeekStart); err != nil {
-			return err
+		if _, err := unix.Seek(d.fd, 0, io.SeekStart); err != nil {
+			return failed("list", d.path, err)
 		}
 	}
 	d.listed = true
-	for {
-		entries, err := d.f.ReadDir(1024)
-		for _, e := range entries {
-			if err := f(e.Name(), e.Type()); err != nil {
-				return err
-			}
-		}
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("%s: %w", d.path, errors.Unwrap(err))
-		}
-	}
+	return d.entriesLeft(f)
 }
 
 // stat looks at a file or directory below without following a symbolic link at

@@ -38,53 +38,69 @@ func renameNew(fromFD int, from string, toFD int, to string) error {
 
 func syncFS(fd int) error { return unix.Syncfs(fd) }
 
-// listSmall lists a directory whose entries fit into one buffer, as those of
-// blobs and links do, without what os.File costs. It returns false, and has called
-// nothing, where that is not so.
-func listSmall(fd int, visit func(name string, typ fs.FileMode)) (bool, error) {
-	var buf [1024]byte
-	n, err := unix.Getdents(fd, buf[:])
-	if err != nil {
-		return false, nil
+// entriesLeft lists what an open directory has from where it is read. Directories
+// of links and blobs have an entry or two, and there are millions of them: what
+// os.File allocates for each would be most of the time.
+func (d *dir) entriesLeft(f func(name string, typ fs.FileMode) error) error {
+	var small [1 << 10]byte
+	for buf := small[:]; ; {
+		n, err := unix.Getdents(d.fd, buf)
+		if err == unix.EINTR {
+			continue
+		}
+		if err == unix.EINVAL && len(buf) == len(small) { // not even one fits
+			buf = make([]byte, 32<<10)
+			continue
+		}
+		if err != nil {
+			return failed("list", d.path, err)
+		}
+		if n <= 0 {
+			return nil
+		}
+		if err := d.dirents(buf[:n], f); err != nil {
+			return err
+		}
+		if len(buf) == len(small) && n > len(small)/2 {
+			buf = make([]byte, 32<<10)
+		}
 	}
-	type entry struct {
-		name []byte
-		typ  fs.FileMode
-	}
-	var list [4]entry
-	found := list[:0]
-	for at := 0; at < n; {
-		// struct linux_dirent64: inode, offset, length, type, name.
-		length := int(binary.NativeEndian.Uint16(buf[at+16:]))
-		name := buf[at+19 : at+length]
-		name = name[:bytes.IndexByte(name, 0)]
-		var typ fs.FileMode
-		switch buf[at+18] {
+}
+
+// dirents calls f for each struct linux_dirent64: inode, offset, length, type, name.
+func (d *dir) dirents(buf []byte, f func(name string, typ fs.FileMode) error) error {
+	for len(buf) > 19 {
+		length := int(binary.NativeEndian.Uint16(buf[16:]))
+		name := buf[19:length]
+		if i := bytes.IndexByte(name, 0); i >= 0 {
+			name = name[:i]
+		}
+		kind := buf[18]
+		buf = buf[length:]
+		if string(name) == "." || string(name) == ".." {
+			continue
+		}
+		typ := fs.ModeIrregular
+		switch kind {
 		case unix.DT_REG:
+			typ = 0
 		case unix.DT_DIR:
 			typ = fs.ModeDir
 		case unix.DT_LNK:
 			typ = fs.ModeSymlink
-		case unix.DT_UNKNOWN:
-			return false, nil
-		default:
-			typ = fs.ModeIrregular
+		case unix.DT_UNKNOWN: // as old file systems and some of FUSE say
+			i, err := d.stat(string(name))
+			if absent(err) {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			typ = i.Mode.Type()
 		}
-		at += length
-		if string(name) == "." || string(name) == ".." {
-			continue
+		if err := f(string(name), typ); err != nil {
+			return err
 		}
-		if len(found) == len(list) {
-			return false, nil
-		}
-		found = append(found, entry{name, typ})
 	}
-	var more [1024]byte
-	if n, err := unix.Getdents(fd, more[:]); n != 0 || err != nil {
-		return false, nil
-	}
-	for _, e := range found {
-		visit(string(e.name), e.typ)
-	}
-	return true, nil
+	return nil
 }

@@ -3,7 +3,11 @@
 package storage
 
 import (
+	"errors"
+	"fmt"
+	"io"
 	"io/fs"
+	"os"
 
 	"golang.org/x/sys/unix"
 )
@@ -19,4 +23,25 @@ func syncFS(int) error {
 	return nil
 }
 
-func listSmall(int, func(string, fs.FileMode)) (bool, error) { return false, nil }
+func (d *dir) entriesLeft(f func(name string, typ fs.FileMode) error) error {
+	fd, err := unix.Dup(d.fd) // os.File closes its own
+	if err != nil {
+		return failed("list", d.path, err)
+	}
+	file := os.NewFile(uintptr(fd), d.path)
+	defer file.Close()
+	for {
+		entries, err := file.ReadDir(1024)
+		for _, e := range entries {
+			if err := f(e.Name(), e.Type()); err != nil {
+				return err
+			}
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", d.path, errors.Unwrap(err))
+		}
+	}
+}

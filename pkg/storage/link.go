@@ -301,14 +301,6 @@ func (r *Repository) RecentTags(after time.Time) (out []string, err error) {
 	return out, err
 }
 
-// History are the links of all digests that a tag has or had, each read.
-func (r *Repository) History(tag string) ([]Link, error) {
-	if !ValidTag(tag) {
-		return nil, failed("open", tag, errors.New("not a tag's name"))
-	}
-	return r.links(tagsDir+"/"+tag+"/index", false)
-}
-
 // Temporary tells a file that 3.x renames to its place and leaves when it is
 // killed: link.<uuid>.tmp, data.<uuid>.tmp.
 func Temporary(name string) bool {

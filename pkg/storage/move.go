@@ -3,7 +3,6 @@ package storage
 import (
 	"errors"
 	"io/fs"
-	"os"
 
 	"golang.org/x/sys/unix"
 )
@@ -103,11 +102,7 @@ func (m *Mover) List(parent, name string, visit func(name string, typ fs.FileMod
 	if err != nil {
 		return failed("open", join(d.path, name), err)
 	}
-	if ok, err := listSmall(fd, visit); ok || err != nil {
-		unix.Close(fd)
-		return err
-	}
-	sub := &dir{f: os.NewFile(uintptr(fd), name), fd: fd, path: join(d.path, name), listed: true}
+	sub := &dir{fd: fd, path: join(d.path, name)}
 	defer sub.close()
 	return sub.each(func(name string, typ fs.FileMode) error {
 		visit(name, typ)

@@ -1,7 +1,9 @@
 package storagetest
 
 import (
+	"crypto/sha256"
 	"fmt"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 )
@@ -14,6 +16,11 @@ type Large struct {
 	// Untagged of every Of images lost their tag: it was pushed again, as the
 	// builds of a branch do.
 	Untagged, Of int
+	// LayerBytes is the size of each layer, of bytes that do not compress; 0: a few
+	// words.
+	LayerBytes int
+	// Group begins the repositories' names, so that a tree can grow more than once.
+	Group string
 }
 
 // Blobs is how many blobs that makes.
@@ -31,7 +38,7 @@ func (t *Tree) Grow(l Large, workers int) (garbage int) {
 				if n >= l.Repositories {
 					return
 				}
-				loose.Add(int64(t.growRepository(fmt.Sprintf("group%d/app%d", n%10, n), l)))
+				loose.Add(int64(t.growRepository(fmt.Sprintf("%sgroup%d/app%d", l.Group, n%10, n), l)))
 			}
 		})
 	}
@@ -44,7 +51,7 @@ func (t *Tree) growRepository(repo string, l Large) (untagged int) {
 		config := fmt.Sprintf(`{"architecture":"amd64","os":"linux","image":"%s/%d"}`, repo, i)
 		layers := make([]string, l.Layers)
 		for k := range layers {
-			layers[k] = fmt.Sprintf("layer %d of image %d of %s", k, i, repo)
+			layers[k] = l.layer(fmt.Sprintf("layer %d of image %d of %s", k, i, repo))
 		}
 		d := t.Image(repo, config, layers...)
 		// The ones to lose their tag come first; what follows takes it from them.
@@ -56,4 +63,14 @@ func (t *Tree) growRepository(repo string, l Large) (untagged int) {
 		t.Tag(repo, fmt.Sprintf("v%d", i), d)
 	}
 	return untagged
+}
+
+// layer is a layer's content, another for each name.
+func (l Large) layer(name string) string {
+	if l.LayerBytes == 0 {
+		return name
+	}
+	data := make([]byte, l.LayerBytes)
+	rand.NewChaCha8(sha256.Sum256([]byte(name))).Read(data) // never fails
+	return string(data)
 }
