@@ -141,6 +141,12 @@ func TestBackupToObjectStorage(t *testing.T) {
 			t.Errorf("%s has the secret key, or is empty:\n%s", where, text)
 		}
 	}
+	// A drill restores from there, and the registry that it starts has no network.
+	f.must(t, "backup", "drill")
+	f.noDrill(t)
+	if strings.Contains(f.read(t, ".regctl/last-drill.json"), storageSecret) {
+		t.Error("what is kept of the drill has the secret")
+	}
 	var ls struct{ Snapshots []struct{ Host string } }
 	f.must(t, "backup", "ls", "--json").json(t, &ls)
 	if host, err := os.Hostname(); err != nil || len(ls.Snapshots) != 1 || ls.Snapshots[0].Host != host {
