@@ -3,6 +3,7 @@ package backup
 import (
 	"archive/tar"
 	"bytes"
+	"context"
 	"errors"
 
 	"os"
@@ -313,4 +314,40 @@ func FuzzSums(f *testing.F) {
 			t.Fatalf("%v: %q", err, m.text())
 		}
 	})
+}
+
+// meanwhile is a target in which another host does something just before a list.
+type meanwhile struct {
+	Target
+	do func()
+}
+
+func (m *meanwhile) List(ctx context.Context, prefix string, f func(Object) error) error {
+	m.do()
+	return m.Target.List(ctx, prefix, f)
+}
+
+// Two hosts that make the first backup in one place at once.
+func TestAnotherBeginsTheStoreMeanwhile(t *testing.T) {
+	src, dst := t.TempDir(), t.TempDir()
+	smallTree(src)
+	target, err := OpenDir(dst, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer target.Close()
+	others := false
+	s, err := Create(t.Context(), &meanwhile{target, func() {
+		if !others {
+			others = true
+			create(t, openStore(t, dst, Keys{}), src)
+		}
+	}}, Keys{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	create(t, s, src)
+	if n := len(snapshots(t, s)); n != 2 {
+		t.Errorf("%d snapshots", n)
+	}
 }
