@@ -245,10 +245,17 @@ func TestFsckWhilePushing(t *testing.T) {
 						// A repository for each: 2.x writes a tag's link in place, and answers 500
 						// to another who asks for it just then.
 						repo := fmt.Sprintf("busy/app%d", w)
-						digest := f.pushRandom(t, fmt.Sprintf("%s:%d", repo, n%4), 2)
+						// Whether a busy machine cuts a connection is no question of this test.
+						digest, err := f.tryPush(t, fmt.Sprintf("%s:%d", repo, n%4), 2)
+						if err != nil {
+							t.Log(err)
+							continue
+						}
 						pushes.Add(1)
-						if n%3 == 2 {
-							f.expect(t, http.StatusAccepted, f.boss(), http.MethodDelete, "/v2/"+repo+"/manifests/"+digest, "")
+						if n%3 != 2 {
+							continue
+						}
+						if a, err := f.tryAsk(t, f.boss(), http.MethodDelete, "/v2/"+repo+"/manifests/"+digest, ""); err == nil && a.StatusCode == http.StatusAccepted {
 							deletions.Add(1)
 						}
 					}
@@ -271,6 +278,9 @@ func TestFsckWhilePushing(t *testing.T) {
 			}
 			close(stop)
 			wg.Wait()
+			if pushes.Load() < 3 || deletions.Load() == 0 {
+				t.Error("hardly anything was pushed or deleted")
+			}
 			t.Logf("%d checks, the longest %s, beside %d pushes and %d deletions", runs, longest, pushes.Load(), deletions.Load())
 		})
 	}

@@ -5,6 +5,7 @@ package integration
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"io"
 	"testing"
 
@@ -40,14 +41,23 @@ func (d *deployment) remote(t *testing.T) []remote.Option {
 // pushRandom pushes an image of random layers of 64 KiB and returns its digest.
 func (d *deployment) pushRandom(t *testing.T, image string, layers int64) string {
 	t.Helper()
-	img, err := random.Image(64<<10, layers)
+	digest, err := d.tryPush(t, image, layers)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := remote.Write(d.ref(t, image), img, d.remote(t)...); err != nil {
-		t.Fatalf("push of %s: %v", image, err)
+	return digest
+}
+
+func (d *deployment) tryPush(t *testing.T, image string, layers int64) (digest string, err error) {
+	t.Helper()
+	img, err := random.Image(64<<10, layers)
+	if err != nil {
+		return "", err
 	}
-	return digestOf(t, img)
+	if err := remote.Write(d.ref(t, image), img, d.remote(t)...); err != nil {
+		return "", fmt.Errorf("push of %s: %w", image, err)
+	}
+	return digestOf(t, img), nil
 }
 
 // digest is what a tag points to.
