@@ -6,30 +6,8 @@ import (
 	"github.com/regctl/regctl/pkg/storage"
 )
 
-// checkContents takes out of the plan the directories that hold something which
-// is not known. Those of layers and histories, most of which go when nobody waits
-// any more, are looked into as they go.
-func (r *Run) checkContents() error {
-	for _, k := range []kind{kindBlob, kindRevision} {
-		list := r.items[k]
-		const part = 256
-		err := storage.Each(r.workers, (len(list)+part-1)/part, func(p int) error {
-			m := storage.NewMover(r.store)
-			defer m.Close()
-			for i := p * part; i < min(len(list), (p+1)*part); i++ {
-				if err := r.checkContent(m, &list[i]); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
+// checkContent takes a directory out of the plan that holds something which is
+// not known.
 func (r *Run) checkContent(m *storage.Mover, it *item) error {
 	where := r.where(it)
 	dir, name := splitPath(where)

@@ -35,15 +35,14 @@ const movers = 2
 // sweep moves what is left of a kind.
 func (s *sweeper) sweep(k kind, late bool) error {
 	list := s.items[k]
-	const part = 64
-	return storage.Each(movers, (len(list)+part*movers-1)/(part*movers), func(p int) error {
+	return storage.Each(movers, (len(list)+shardSize-1)/shardSize, func(p int) error {
 		m, looker := storage.NewMover(s.store), storage.NewMover(s.store)
 		defer m.Close()
 		defer looker.Close()
-		from, to := p*part*movers, min(len(list), (p+1)*part*movers)
+		from, to := p*shardSize, min(len(list), (p+1)*shardSize)
 		done, bytes := int64(0), int64(0)
 		for i := from; i < to; i++ {
-			if i%part == 0 {
+			if i%(shardSize/2) == 0 {
 				if err := s.alive(done, bytes); err != nil {
 					return err
 				}
@@ -90,7 +89,8 @@ func (s *sweeper) move(m, looker *storage.Mover, it *item) error {
 		s.rescue(func() { s.keepAgain(it) })
 		return nil
 	}
-	if it.kind == kindLayer || it.kind == kindHistory {
+	switch it.kind {
+	case kindBlob, kindRevision, kindLayer, kindHistory:
 		if err := s.checkContent(looker, it); err != nil || !it.is(planned) {
 			return err
 		}
