@@ -63,7 +63,8 @@ func Begin(ctx context.Context, dir string, o Options) (_ *Run, err error) {
 		r.clock = time.Now
 	}
 	if r.workers == 0 {
-		r.workers = 2 * runtime.GOMAXPROCS(0)
+		// Most wait for the disk where it was not read before.
+		r.workers = max(16, 2*runtime.GOMAXPROCS(0))
 	}
 	r.began = r.clock()
 	r.result = Result{DryRun: o.DryRun, Problems: []Problem{}}
