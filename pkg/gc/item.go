@@ -194,11 +194,7 @@ func (r *Run) where(it *item) string { return it.path(r.repoName(it)) }
 
 // trashPath is where an item lies in the trash.
 func trashPath(run string, number int32) string {
-	return shardPath(run, number/shardSize) + "/" + strconv.Itoa(int(number))
-}
-
-func shardPath(run string, shard int32) string {
-	return trashDir + "/" + run + "/" + strconv.Itoa(int(shard))
+	return trashDir + "/" + run + "/" + strconv.Itoa(int(number/shardSize)) + "/" + strconv.Itoa(int(number))
 }
 
 // shardSize is how many items lie in one directory of the trash: so few that it

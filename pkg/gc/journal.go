@@ -46,13 +46,15 @@ func (r *Run) prepareTrash(n int) error {
 	if err := durable.MkdirAll(r.abs(trashDir), 0o700); err != nil {
 		return err
 	}
-	if err := os.Mkdir(r.abs(dir), 0o700); err != nil {
+	if err := durable.MkdirAll(r.abs(dir), 0o700); err != nil {
 		return err
 	}
-	for shard := int32(0); shard*shardSize < int32(n); shard++ {
-		if err := os.Mkdir(r.abs(shardPath(r.name, shard)), 0o700); err != nil {
-			return err
-		}
+	var shards []string
+	for shard := 0; shard*shardSize < n; shard++ {
+		shards = append(shards, strconv.Itoa(shard))
+	}
+	if err := durable.MkdirEach(r.abs(dir), shards, 0o700); err != nil {
+		return err
 	}
 	if err := r.trash.change("journal", r.name); err != nil {
 		return err
@@ -60,10 +62,7 @@ func (r *Run) prepareTrash(n int) error {
 	if err := r.writeJournal(dir); err != nil {
 		return err
 	}
-	if err := durable.SyncDir(r.abs(dir)); err != nil {
-		return err
-	}
-	return durable.SyncDir(r.abs(trashDir))
+	return durable.SyncDir(r.abs(dir))
 }
 
 // writeJournal numbers what is planned and writes it down for good.
