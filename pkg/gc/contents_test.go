@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/regctl/regctl/pkg/gc/gctest"
 	"github.com/regctl/regctl/pkg/storage"
 	"github.com/regctl/regctl/pkg/storage/storagetest"
 )
@@ -15,7 +16,7 @@ import (
 // everything was looked at.
 func TestUnknownContentThatComesLate(t *testing.T) {
 	tree := storagetest.New(filepath.Join(memory(t), "d"))
-	now := time.Now().Add(ahead)
+	now := time.Now().Add(gctest.Ahead)
 	d := tree.Image("r", "config", "layer")
 	tree.Tag("r", "other", tree.Image("r", "other"))
 	tree.Image("r", "gone")
@@ -57,7 +58,7 @@ func TestUnknownContentThatComesLate(t *testing.T) {
 // Items lie in several directories of the trash; each comes back from its own.
 func TestTrashOfManyDirectories(t *testing.T) {
 	tree := storagetest.New(filepath.Join(memory(t), "d"))
-	now := time.Now().Add(ahead)
+	now := time.Now().Add(gctest.Ahead)
 	o := Options{DeleteUntagged: true, Now: func() time.Time { return now }, KeepTrash: 24 * time.Hour}
 	tree.Grow(storagetest.Large{Repositories: 3, Images: 40, Layers: 2, Untagged: 1, Of: 2}, 2)
 	before := snapshot(t, tree.Dir)
