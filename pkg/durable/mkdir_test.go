@@ -70,6 +70,33 @@ func TestMkdirAllKeepsSetgid(t *testing.T) {
 	}
 }
 
+func TestMkdirEach(t *testing.T) {
+	defer syscall.Umask(syscall.Umask(0o077))
+	root := t.TempDir()
+	if err := os.Chmod(root, 0o755|fs.ModeSetgid); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(root, "b"), 0o711); err != nil {
+		t.Fatal(err)
+	}
+	if err := MkdirEach(root, []string{"a", "b", "c"}, 0o750); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]fs.FileMode{"a": fs.ModeDir | fs.ModeSetgid | 0o750, "b": fs.ModeDir | fs.ModeSetgid | 0o700, "c": fs.ModeDir | fs.ModeSetgid | 0o750} {
+		fi, err := os.Stat(filepath.Join(root, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if fi.Mode() != want {
+			t.Errorf("%s: mode %v, want %v", name, fi.Mode(), want)
+		}
+	}
+	noTemp(t, root)
+	if err := MkdirEach(filepath.Join(root, "none"), []string{"a"}, 0o750); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("in a directory that is not there: %v", err)
+	}
+}
+
 func TestMkdirAllRefuses(t *testing.T) {
 	root := t.TempDir()
 	file := filepath.Join(root, "file")

@@ -3,8 +3,8 @@ package gc
 import (
 	"cmp"
 	"fmt"
-	"path"
 	"sort"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -192,10 +192,12 @@ func (r *Run) repoName(it *item) string {
 // where is the path of an item.
 func (r *Run) where(it *item) string { return it.path(r.repoName(it)) }
 
-// trashPath is where an item lies in the trash. Directories of ten thousand at
-// most: some file systems are slow with more.
+// trashPath is where an item lies in the trash.
 func trashPath(run string, number int32) string {
-	return path.Join(trashDir, run, fmt.Sprint(number/shardSize), fmt.Sprint(number))
+	return trashDir + "/" + run + "/" + strconv.Itoa(int(number/shardSize)) + "/" + strconv.Itoa(int(number))
 }
 
-const shardSize = 10_000
+// shardSize is how many items lie in one directory of the trash: so few that it
+// is one block, into which a rename takes half the time that it takes into a
+// directory of thousands.
+const shardSize = 100

@@ -10,27 +10,60 @@ import (
 	"strings"
 	"time"
 
+	"github.com/regctl/regctl/pkg/durable"
 	"github.com/regctl/regctl/pkg/storage"
 )
 
 // The journal of a run says what it is going to move, before it moves anything:
 //
-//	regctl-trash 1 2026-01-02T03:04:05Z
+//	regctl-trash 2 2026-01-02T03:04:05Z
 //	B<tab>size<tab>repository<tab>name<tab>digest
 //	…
 //	end 2
 //
-// The n-th item lies at <n/10000>/<n> beside the journal once it was moved. Where
+// The n-th item lies at <n/100>/<n> beside the journal once it was moved. Where
 // an item is says how far the run came. A journal without its last line is of a
 // run that was killed before it moved anything.
 const (
 	journalName  = "journal"
-	journalMagic = "regctl-trash 1 "
+	journalMagic = "regctl-trash 2 "
 )
 
 // errJournal is about a journal that cannot be understood. What lies beside it
 // is left alone.
 var errJournal = errors.New("the journal cannot be understood")
+
+// prepareTrash makes the directories and the journal.
+func (r *Run) prepareTrash(n int) error {
+	r.name = r.trash.next(r.began)
+	dir := trashDir + "/" + r.name
+	if err := r.trash.mkdirAll(storage.StateDir); err != nil {
+		return err
+	}
+	if err := r.trash.change("trash", r.name); err != nil {
+		return err
+	}
+	if err := durable.MkdirAll(r.abs(trashDir), 0o700); err != nil {
+		return err
+	}
+	if err := durable.MkdirAll(r.abs(dir), 0o700); err != nil {
+		return err
+	}
+	var shards []string
+	for shard := 0; shard*shardSize < n; shard++ {
+		shards = append(shards, strconv.Itoa(shard))
+	}
+	if err := durable.MkdirEach(r.abs(dir), shards, 0o700); err != nil {
+		return err
+	}
+	if err := r.trash.change("journal", r.name); err != nil {
+		return err
+	}
+	if err := r.writeJournal(dir); err != nil {
+		return err
+	}
+	return durable.SyncDir(r.abs(dir))
+}
 
 // writeJournal numbers what is planned and writes it down for good.
 func (r *Run) writeJournal(dir string) (err error) {

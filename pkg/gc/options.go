@@ -56,7 +56,8 @@ type Options struct {
 	// that the caller has seen to it that nobody writes.
 	Hold func(context.Context) (release func() error, err error)
 
-	// Workers is how many goroutines read; 0 is twice the number of CPUs.
+	// Workers is how many goroutines read; 0 is 16, or twice the number of
+	// CPUs where that is more.
 	Workers int
 	// Command is what the lock's file tells whoever meets it.
 	Command string

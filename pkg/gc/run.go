@@ -63,7 +63,8 @@ func Begin(ctx context.Context, dir string, o Options) (_ *Run, err error) {
 		r.clock = time.Now
 	}
 	if r.workers == 0 {
-		r.workers = 2 * runtime.GOMAXPROCS(0)
+		// Most wait for the disk where it was not read before.
+		r.workers = max(16, 2*runtime.GOMAXPROCS(0))
 	}
 	r.began = r.clock()
 	r.result = Result{DryRun: o.DryRun, Problems: []Problem{}}
@@ -130,13 +131,14 @@ func (r *Run) prepare(ctx context.Context) error {
 		if r.lock, err = take(ctx, r.store, r.opts.Command); err != nil {
 			return err
 		}
-		at, err := fileSystemTime(r.store)
+		// The lock says who holds it: the file system has given that its time just now.
+		held, err := r.store.Lstat(lockPath)
 		if err != nil {
 			return err
 		}
-		r.skew = max(0, time.Since(at)-time.Second)
-		if r.opts.Now == nil && at.Before(r.now) {
-			r.now = at
+		r.skew = max(0, time.Since(held.Changed)-time.Second)
+		if r.opts.Now == nil && held.Changed.Before(r.now) {
+			r.now = held.Changed
 		}
 	}
 	r.cutoff = r.now.Add(-r.opts.Grace)
@@ -172,7 +174,7 @@ func take(ctx context.Context, s *storage.Store, command string) (*lock.Lock, er
 	if err := stateDir(s); err != nil {
 		return nil, err
 	}
-	l, err := lock.Acquire(ctx, s.Path(storage.StateDir+"/lock"), command, 0)
+	l, err := lock.Acquire(ctx, s.Path(lockPath), command, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -181,6 +183,8 @@ func take(ctx context.Context, s *storage.Store, command string) (*lock.Lock, er
 	}
 	return l, nil
 }
+
+const lockPath = storage.StateDir + "/lock"
 
 // stateDir makes .regctl, which a symbolic link must not be.
 func stateDir(s *storage.Store) error {
@@ -194,16 +198,6 @@ func stateDir(s *storage.Store) error {
 	return durable.MkdirAll(s.Path(storage.StateDir), 0o755)
 }
 
-// fileSystemTime is the time that the file system gives to what is written now.
-func fileSystemTime(s *storage.Store) (time.Time, error) {
-	path := s.Path(storage.StateDir + "/clock")
-	if err := durable.WriteFile(path, nil, 0o644); err != nil {
-		return time.Time{}, err
-	}
-	info, err := s.Lstat(storage.StateDir + "/clock")
-	return info.Changed, err
-}
-
 func gone(err error) bool { return errors.Is(err, fs.ErrNotExist) }
 
 // coarseNow is a time that the file system has not reached yet, in spite of a
@@ -213,129 +207,6 @@ func (r *Run) coarseNow() time.Time { return time.Now().Add(-r.skew) }
 func (r *Run) young(t time.Time) bool { return t.After(r.cutoff) }
 
 func (r *Run) pinned(d storage.Digest) bool { return r.keepSet[d] }
-
-// mark looks at every repository, then at every blob.
-func (r *Run) mark(ctx context.Context) error {
-	names, unknown, err := r.store.Repositories(ctx)
-	if err != nil {
-		return err
-	}
-	for _, p := range unknown {
-		r.result.Problems = append(r.result.Problems, Problem{p, false})
-	}
-	for _, name := range names {
-		r.repos = append(r.repos, &repo{name: name, remove: slices.Contains(r.opts.Repositories, name)})
-	}
-	for _, name := range r.opts.Repositories {
-		if _, ok := slices.BinarySearch(names, name); !ok {
-			return &UnknownError{Repository: name}
-		}
-	}
-	if err := r.known(names); err != nil {
-		return err
-	}
-	done := int64(0)
-	err = storage.Each(r.workers, len(r.repos), func(i int) error {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		s, err := r.scanRepository(int32(i))
-		if err != nil {
-			return err
-		}
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		r.take(s)
-		done++
-		r.progress(Progress{Phase: PhaseMark, Done: done, Total: int64(len(r.repos))})
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	if err := r.blobs(ctx); err != nil {
-		return err
-	}
-	for k := range r.items {
-		slices.SortFunc(r.items[k], compareItems)
-	}
-	r.result.Repositories = len(r.repos)
-	slices.SortStableFunc(r.result.Problems, func(a, b Problem) int {
-		return cmpStrings(a.Repository, b.Repository, a.Path, b.Path, a.ID, b.ID)
-	})
-	return nil
-}
-
-// UnknownError says that what was to be removed is not there.
-type UnknownError struct{ Repository, Tag string }
-
-func (e *UnknownError) Error() string {
-	if e.Tag != "" {
-		return "no such tag: " + e.Repository + ":" + e.Tag
-	}
-	return "no such repository: " + e.Repository
-}
-
-// known makes sure that the tags' repositories are there: a mistyped name must
-// not pass for a tag that went meanwhile.
-func (r *Run) known(names []string) error {
-	for _, t := range r.opts.Tags {
-		if _, ok := slices.BinarySearch(names, t.Repository); !ok {
-			return &UnknownError{t.Repository, t.Tag}
-		}
-	}
-	return nil
-}
-
-// take takes what a scan found. The caller holds the lock.
-func (r *Run) take(s *scan) {
-	r.result.Problems = append(r.result.Problems, s.problems...)
-	r.result.Manifests.Kept += s.revs.Kept
-	r.result.Manifests.Deleted += s.revs.Deleted
-	r.result.Tags.Kept += s.tagCount.Kept
-	r.result.Tags.Deleted += s.tagCount.Deleted
-	for _, it := range s.items {
-		r.items[it.kind] = append(r.items[it.kind], it)
-	}
-	s.repo.known = slices.Clip(s.repo.known)
-	r.repos[s.at] = s.repo
-}
-
-func (r *Run) blobs(ctx context.Context) error {
-	return r.store.Blobs(ctx, r.workers, func(b storage.Blob) error {
-		if !b.Info.Mode.IsDir() && !b.Info.Mode.IsRegular() {
-			return nil // what is no file is not ours
-		}
-		needed := r.used.has(b.Digest) || r.pinned(b.Digest) || r.young(b.Info.Younger())
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		husk := b.Info.Mode.IsDir()
-		if !husk {
-			r.result.Blobs.Total++
-			if total := int64(r.result.Blobs.Total); total%1024 == 0 {
-				r.progress(Progress{Phase: PhaseBlobs, Done: total, Bytes: r.result.Bytes.Kept + r.result.Bytes.Freed})
-			}
-		}
-		if needed {
-			if !husk {
-				r.result.Blobs.Kept++
-				r.result.Bytes.Kept += b.Info.Size
-			}
-			return nil
-		}
-		it := item{kind: kindBlob, digest: b.Digest, husk: husk}
-		if !husk {
-			it.size = b.Info.Size
-			it.times(b.Info.ModTime, b.Info.Changed)
-			r.result.Blobs.Deleted++
-			r.result.Bytes.Freed += b.Info.Size
-		}
-		r.items[kindBlob] = append(r.items[kindBlob], it)
-		return nil
-	}, func(p storage.Problem) {
-		r.result.Problems = append(r.result.Problems, Problem{p, false})
-	})
-}
 
 // count counts what there is no counter for.
 func (r *Run) count() {

@@ -117,11 +117,17 @@ func openComponents(fd int, rel string, flags int) (int, error) {
 }
 
 func openName(fd int, name string, flags int) (int, error) {
+	flags |= unix.O_CLOEXEC | unix.O_NOFOLLOW | unread
 	for {
-		got, err := unix.Openat(fd, name, flags|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
-		if err != unix.EINTR {
-			return got, err
+		got, err := unix.Openat(fd, name, flags, 0)
+		switch {
+		case err == unix.EINTR:
+			continue
+		case err == unix.EPERM && flags&unread != 0: // it belongs to somebody else
+			flags &^= unread
+			continue
 		}
+		return got, err
 	}
 }
 

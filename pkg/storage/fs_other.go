@@ -12,6 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+const unread = 0
+
 func openBeneath(int, string, int) (int, error) { return -1, unix.ENOSYS }
 
 func renameNew(fromFD int, from string, toFD int, to string) error {

@@ -117,7 +117,12 @@ var (
 // Manifest reads a manifest: at most [ManifestMost] bytes, compared with its
 // digest before anything is believed of it.
 func (s *Store) Manifest(d Digest) (*Manifest, error) {
-	data, err := s.manifest(d)
+	buf, _ := s.buffers.Get().(*[8 << 10]byte)
+	if buf == nil {
+		buf = new([8 << 10]byte)
+	}
+	defer s.buffers.Put(buf) // nothing of a parsed manifest is in it
+	data, err := s.manifest(d, buf[:])
 	if absent(err) {
 		return nil, ErrManifestMissing
 	}
@@ -130,10 +135,11 @@ func (s *Store) Manifest(d Digest) (*Manifest, error) {
 	return ParseManifest(data)
 }
 
-func (s *Store) manifest(d Digest) ([]byte, error) {
+// manifest reads into buf what fits there, as nearly all do: 4 MiB for each would
+// be all the time.
+func (s *Store) manifest(d Digest, buf []byte) ([]byte, error) {
 	rel := blobBelow(d)
-	// Nearly all are small: 4 MiB for each would be all the time.
-	data, info, err := s.v2.read(rel, make([]byte, 8<<10))
+	data, info, err := s.v2.read(rel, buf)
 	if errors.Is(err, ErrTooLarge) {
 		if info.Size > ManifestMost {
 			return nil, err

@@ -19,6 +19,8 @@ type Store struct {
 	root *dir
 	// v2 is docker/registry/v2.
 	v2 *dir
+	// buffers are for manifests, one after the other.
+	buffers sync.Pool
 }
 
 // Open opens the storage whose root is path: the directory that holds
@@ -42,7 +44,7 @@ func Open(path string) (*Store, error) {
 		}
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return &Store{path, root, v2}, nil
+	return &Store{path: path, root: root, v2: v2}, nil
 }
 
 // Close closes it.
