@@ -44,8 +44,8 @@ func chmod(t *testing.T, path string, mode os.FileMode) {
 	}
 }
 
-// age makes a file look old.
-func age(t *testing.T, path string, by time.Duration) {
+// aged makes a file look old.
+func aged(t *testing.T, path string, by time.Duration) {
 	t.Helper()
 	then := time.Now().Add(-by)
 	if err := os.Chtimes(path, then, then); err != nil {

@@ -147,7 +147,7 @@ func stackRounds() []round {
 			}},
 			{id: "RC112", seen: "auth/.regctl-tmp-0123456789abcdef", mend: "regctl doctor --fix", harm: func(t *testing.T, p *patient) {
 				p.write(t, "auth/.regctl-tmp-0123456789abcdef", "x")
-				age(t, p.path("auth/.regctl-tmp-0123456789abcdef"), 2*time.Hour)
+				aged(t, p.path("auth/.regctl-tmp-0123456789abcdef"), 2*time.Hour)
 			}},
 			{id: "RC110", seen: "-left, made ", mend: "regctl doctor --fix", harm: func(t *testing.T, p *patient) {
 				tool(t, "docker", "create", "--label", "io.regctl.once="+p.project, "--name", p.project+"-left", imageRegistry3)
@@ -168,7 +168,7 @@ func stackRounds() []round {
 			{id: "RC111", seen: "it was renewed 10 minutes ago", mend: "regctl gc", harm: func(t *testing.T, p *patient) {
 				hold := p.volume(t, "registry-data") + "/.regctl/hold"
 				writeFile(t, hold, "", 0o600)
-				age(t, hold, 10*time.Minute+time.Second)
+				aged(t, hold, 10*time.Minute+time.Second)
 			}},
 			{id: "RC113", seen: `"regctl gc", pid 7, for 7 hours`, harm: locked, cure: freed},
 		}},

@@ -63,6 +63,12 @@ func (r doctored) ids() string {
 }
 
 // doctor runs regctl doctor; its status has to be that of its findings.
+func (d *deployment) doctor(t *testing.T, args ...string) doctored {
+	t.Helper()
+	return examined(t, d.regctl(t, append([]string{"doctor", "--json"}, args...)...))
+}
+
+// doctor is the same in the way that the round asks for.
 func (p *patient) doctor(t *testing.T, args ...string) doctored {
 	t.Helper()
 	args = append([]string{"doctor", "--json"}, args...)
