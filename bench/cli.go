@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 )
 
 // size weighs the binary and counts the modules linked into it.
@@ -46,6 +47,39 @@ func (b *bench) initialise() ([]row, error) {
 		return nil, err
 	}
 	return []row{{what: "`regctl init`, local CA and first user", figure: millis(m[0].took)}}, nil
+}
+
+// look times what only looks at a stack that is up, each against asking the engine
+// for its containers.
+func (b *bench) look() ([]row, error) {
+	dir, project := filepath.Join(b.dir, "look"), b.project+"-look"
+	port, err := freePort()
+	if err != nil {
+		return nil, err
+	}
+	if _, err := b.once(b.regctl, "init", dir, "--domain", "localhost", "--bind", "127.0.0.1", "--https-port", fmt.Sprint(port),
+		"--project", project, "--registry-image", b.images.registry, "--nginx-image", b.images.nginx); err != nil {
+		return nil, err
+	}
+	b.downLater(project, filepath.Join(dir, "docker-compose.yml"), nil)
+	if _, err := b.once(b.regctl, "up", "-C", dir); err != nil {
+		return nil, err
+	}
+	list := b.command("docker", "ps", "--all", "--filter", "label=com.docker.compose.project="+project)
+	// doctor tells of the stand-ins' names, and that nothing is scheduled: status 3.
+	doctor := b.command("sh", "-c", `"$1" doctor -C "$2" --json || [ $? = 3 ]`, "sh", b.regctl, dir)
+	m, err := turns(11, b.command(b.regctl, "status", "-C", dir), doctor, list)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := b.once("docker", "compose", "-p", project, "-f", filepath.Join(dir, "docker-compose.yml"), "down", "--timeout", "5"); err != nil {
+		return nil, err
+	}
+	within := func(what string, s sample, most time.Duration) row {
+		return row{what: what, figure: millis(s.took), against: "`docker ps` " + millis(m[2].took), ratio: ratio(s.took, m[2].took),
+			must: bound{"under " + most.String(), s.took < most}}
+	}
+	return []row{within("`regctl status`", m[0], time.Second), within("`regctl doctor`", m[1], 5*time.Second)}, nil
 }
 
 // up times a start from nothing and an up of what runs already, each against

@@ -63,6 +63,7 @@ func (b *bench) measures() []measure {
 		{"cli.help", b.help},
 		{"cli.init", b.initialise},
 		{"cli.up", b.up},
+		{"cli.look", b.look},
 		{"front.manifests", b.manifests},
 		{"front.pull", b.pull},
 		{"front.pulls", b.pulls},

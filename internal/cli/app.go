@@ -85,8 +85,12 @@ func (a *App) Run(ctx context.Context) int {
 // didYouMean adds to an error about the command line the command that a first
 // word was perhaps meant to be.
 func didYouMean(root *cobra.Command, args []string, err error) error {
-	for _, word := range args {
+	for i := 0; i < len(args); i++ {
+		word := args[i]
 		if strings.HasPrefix(word, "-") {
+			if takesValue(root, word) {
+				i++
+			}
 			continue
 		}
 		known := slices.ContainsFunc(root.Commands(), func(c *cobra.Command) bool { return c.Name() == word || c.HasAlias(word) })
@@ -96,6 +100,16 @@ func didYouMean(root *cobra.Command, args []string, err error) error {
 		break
 	}
 	return err
+}
+
+// takesValue tells a flag of every command whose value is the next word.
+func takesValue(root *cobra.Command, word string) bool {
+	name := strings.TrimLeft(word, "-")
+	f := root.PersistentFlags().Lookup(name)
+	if len(name) == 1 {
+		f = root.PersistentFlags().ShorthandLookup(name)
+	}
+	return f != nil && f.NoOptDefVal == ""
 }
 
 // layout finds the deployment directory: --dir, $REGCTL_DIR, the working

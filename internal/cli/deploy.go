@@ -161,10 +161,10 @@ func (r *renewer) testNginx(ctx context.Context) error {
 // more.
 func (r *renewer) noteLoaded(stamp string) error {
 	state := readUpState(r.d.Layout)
-	_, leaf, err := r.d.certs().Live(r.d.cfg.Domain)
+	pair, _, err := r.d.certs().Live(r.d.cfg.Domain)
 	if err != nil || state.Nginx == "" {
 		return err
 	}
-	state.Nginx = stamp + " " + leaf.Fingerprint
+	state.Nginx = loadedSum(stamp, pair)
 	return writeJSON(r.d.Layout, upStateFile, state)
 }

@@ -25,7 +25,7 @@ import (
 func (v *visit) engine(ctx context.Context) {
 	e, err := v.app.Connect(ctx)
 	if err != nil {
-		v.facts.Engine = &doctor.Engine{Error: err.Error(), Hint: advice.Of(err)}
+		v.facts.Engine = &doctor.Engine{Error: engineError(err), Hint: advice.Of(err)}
 		v.directoryDisk()
 		return
 	}
@@ -38,7 +38,7 @@ func (v *visit) engine(ctx context.Context) {
 	}
 	containers, err := e.Containers(ctx, v.d.cfg.Project)
 	if err != nil {
-		v.facts.Engine.Error = err.Error()
+		v.facts.Engine.Error = engineError(err)
 		v.directoryDisk()
 		return
 	}
@@ -53,6 +53,14 @@ func (v *visit) engine(ctx context.Context) {
 	v.services(ctx, e, containers)
 	v.ports(ctx, e, containers)
 	v.oneOffs(ctx, e)
+}
+
+// engineError says in words that doctor gave an engine up.
+func engineError(err error) string {
+	if errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, engine.ErrUnavailable) {
+		return fmt.Sprintf("%v: it does not answer within %s", engine.ErrUnavailable, visitTimeout)
+	}
+	return err.Error()
 }
 
 // services looks at each service, its image and its log.
@@ -228,6 +236,10 @@ func (v *visit) ports(ctx context.Context, e *engine.Client, containers []engine
 	}
 }
 
+// beingMade is older than a container can be of a run that began while doctor
+// looked.
+const beingMade = visitTimeout + 2*time.Second
+
 // oneOffs looks for containers of runs that are over, and what drills have left.
 func (v *visit) oneOffs(ctx context.Context, e *engine.Client) {
 	v.drillLeft(ctx, e)
@@ -237,8 +249,8 @@ func (v *visit) oneOffs(ctx context.Context, e *engine.Client) {
 	}
 	for _, c := range found {
 		age := time.Since(c.Made)
-		// Who changes something holds the lock; a moment for one that is being made.
-		if c.Reads && age > engine.AbandonedReads || !c.Reads && age > time.Minute {
+		// Who changes something holds the lock, which may have been looked at before.
+		if c.Reads && age > engine.AbandonedReads || !c.Reads && age > beingMade {
 			v.facts.Containers = append(v.facts.Containers, doctor.Leftover{Name: c.Name, Age: age})
 		}
 	}

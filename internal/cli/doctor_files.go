@@ -44,15 +44,26 @@ func (v *visit) files(context.Context) {
 	if err != nil {
 		return
 	}
+	unread := map[string]bool{} // directories
 	for _, m := range modes {
-		paths, err := filepath.Glob(v.l.Path(m.pattern))
-		if err != nil {
-			continue
+		paths := []string{v.l.Path(m.pattern)}
+		if strings.Contains(m.pattern, "*") {
+			dir := filepath.Dir(paths[0])
+			if _, err := os.ReadDir(dir); errors.Is(err, fs.ErrPermission) && !unread[dir] {
+				unread[dir] = true
+				v.facts.Files = append(v.facts.Files, doctor.File{Path: v.relative(dir), Error: err.Error()})
+			}
+			if paths, err = filepath.Glob(paths[0]); err != nil {
+				continue
+			}
 		}
 		for _, path := range paths {
 			fi, err := os.Lstat(path)
 			if errors.Is(err, fs.ErrNotExist) || err == nil && (fi.Mode()&fs.ModeSymlink != 0 || strings.HasPrefix(fi.Name(), durable.TempPrefix)) {
 				continue
+			}
+			if err == nil && fi.IsDir() && m.most&0o100 == 0 {
+				continue // in the place of a file: the comparison tells
 			}
 			x := doctor.File{Path: v.relative(path), Most: uint32(m.most), Owner: owner}
 			if err != nil {
@@ -153,6 +164,10 @@ func (v *visit) certificate(context.Context) {
 		c.Names = append([]string{cfg.Domain}, cfg.TLS.Names...)
 	}
 	pair, _, err := v.d.certs().Live(cfg.Domain)
+	if errors.Is(err, fs.ErrPermission) {
+		v.facts.Certificate = nil // who may not read the key does not know
+		return
+	}
 	if err != nil {
 		c.Error = err.Error()
 	} else {

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/regctl/regctl/pkg/advice"
+	"github.com/regctl/regctl/pkg/certs"
 	"github.com/regctl/regctl/pkg/compose"
 	"github.com/regctl/regctl/pkg/durable"
 	"github.com/regctl/regctl/pkg/engine"
@@ -253,11 +254,18 @@ func (s *start) composeSum() string {
 
 // nginxSum sums what Nginx reads when it is loaded.
 func (s *start) nginxSum() string {
-	sum := compose.Stamp(s.files)
-	if _, leaf, err := s.d.certs().Live(s.d.cfg.Domain); err == nil {
-		sum += " " + leaf.Fingerprint
+	stamp := compose.Stamp(s.files)
+	if pair, _, err := s.d.certs().Live(s.d.cfg.Domain); err == nil {
+		return loadedSum(stamp, pair)
 	}
-	return sum
+	return stamp
+}
+
+// loadedSum is the sum of a configuration and a pair that Nginx has loaded. The
+// whole chain counts: the same certificate can get the CA's behind it later.
+func loadedSum(stamp string, p certs.Pair) string {
+	sum := sha256.Sum256(p.Fullchain)
+	return stamp + " " + hex.EncodeToString(sum[:])
 }
 
 func readUpState(l compose.Layout) (s upState) {

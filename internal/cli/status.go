@@ -34,8 +34,9 @@ certificate served is not the one on disk or about to expire.
 
 With --prometheus the same is written for node_exporter's textfile collector, to
 FILE at one blow, or without one to standard output. It is then no failure if
-something is not well: the file says so. With --watch and --json each line is a
-document.`,
+something is not well: the file says so. With registry.metrics: true in regctl.yaml
+what the registry counts itself is in it too. With --watch and --json each line is
+a document.`,
 		Example: `  regctl status
   regctl status --prometheus /var/lib/node_exporter/textfile/regctl.prom`,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -135,6 +136,15 @@ type serviceStatus struct {
 	Restarts int        `json:"restarts" doc:"since it was made"`
 }
 
+// condition is state and health in words. One that does not run has no health, but
+// the engine goes on telling the last.
+func (s serviceStatus) condition() string {
+	if s.State != "running" || s.Health == "" {
+		return s.State
+	}
+	return s.State + ", " + s.Health
+}
+
 type certificateStatus struct {
 	Mode        string           `json:"mode" doc:"letsencrypt, selfsigned or files"`
 	OnDisk      *certificateInfo `json:"on_disk" doc:"the pair to be served"`
@@ -169,10 +179,7 @@ func (r statusResult) Text(w io.Writer) {
 	fmt.Fprintf(w, "%s  %s\n", r.URL, r.State)
 	rows := [][]string{}
 	for _, s := range r.Services {
-		state := s.State
-		if s.Health != "" {
-			state += ", " + s.Health
-		}
+		state := s.condition()
 		if s.Restarts > 0 {
 			state += fmt.Sprintf(", restarted %d times", s.Restarts)
 		}

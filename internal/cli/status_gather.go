@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"strings"
 	"time"
 
 	"github.com/regctl/regctl/pkg/certs"
@@ -170,7 +169,8 @@ func (a *App) certificateInfo(l certs.Leaf) *certificateInfo {
 
 // conclude sums the services up to one word.
 func (r *statusResult) conclude() {
-	absent, well := 0, 0
+	absent, well, stopped := 0, 0, false
+	starts := "regctl up" + dirFlag(r.Dir) + " starts it"
 	for _, s := range r.Services {
 		switch {
 		case s.State == "absent":
@@ -178,7 +178,8 @@ func (r *statusResult) conclude() {
 		case s.State == "running" && s.Health != "unhealthy":
 			well++
 		default:
-			r.problem("%s is %s", s.Name, strings.TrimSuffix(s.State+", "+s.Health, ", "))
+			r.problem("%s is %s", s.Name, s.condition())
+			stopped = stopped || s.State == "exited" || s.State == "created"
 		}
 	}
 	switch {
@@ -186,13 +187,16 @@ func (r *statusResult) conclude() {
 		r.problem("the services could not be looked at")
 	case absent == len(r.Services):
 		r.State = "down"
-		r.problem("the stack is down; regctl up starts it")
+		r.problem("the stack is down; %s", starts)
 	case well == len(r.Services) && r.Answers:
 		r.State = "up"
 	default:
 		r.State = "degraded"
-		if absent > 0 {
-			r.problem("a service has no container; regctl up starts it")
+		switch {
+		case absent > 0:
+			r.problem("a service has no container; %s", starts)
+		case stopped:
+			r.problem("a service is stopped; %s", starts)
 		}
 	}
 	if well == len(r.Services) && well > 0 && r.Certificate.Served == nil {

@@ -28,6 +28,13 @@ func (a *App) runStatusMetrics(ctx context.Context, file string) error {
 	}
 	var b strings.Builder
 	r.metrics(&b, a.Now())
+	if d, openErr := a.open(); err == nil && openErr == nil && d.cfg.Registry.Metrics {
+		text, err := a.registryMetrics(ctx, d)
+		if err != nil { // up has not been called since it was switched on, say
+			a.ui.Warn("the registry's own metrics are left out: %v", err)
+		}
+		writeRegistryMetrics(&b, text, r.Project)
+	}
 	if file == "" || a.dryRun {
 		_, err := io.WriteString(a.Out, b.String())
 		return err

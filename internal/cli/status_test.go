@@ -131,6 +131,34 @@ func TestLastDrillRow(t *testing.T) {
 	}
 }
 
+// Of what the registry says of itself its own metrics are taken, with the project.
+func TestRegistryMetrics(t *testing.T) {
+	const text = `# HELP go_goroutines Number of goroutines that currently exist.
+# TYPE go_goroutines gauge
+go_goroutines 21
+# HELP registry_http_in_flight_requests The in-flight HTTP requests
+# TYPE registry_http_in_flight_requests gauge
+registry_http_in_flight_requests{handler="base"} 0
+registry_http_request_duration_seconds_bucket{handler="blob",method="get",le="+Inf"} 3
+registry_storage_cache_total 1.5e+06
+registry_storage_cache_total{type="Hit"} 1 1700000000000
+process_open_fds 12
+wget: registry_of nothing
+registry_cut_off{handler="ba
+`
+	const want = `# HELP registry_http_in_flight_requests The in-flight HTTP requests
+# TYPE registry_http_in_flight_requests gauge
+registry_http_in_flight_requests{project="a\"b",handler="base"} 0
+registry_http_request_duration_seconds_bucket{project="a\"b",handler="blob",method="get",le="+Inf"} 3
+registry_storage_cache_total{project="a\"b"} 1.5e+06
+`
+	var b strings.Builder
+	writeRegistryMetrics(&b, text, `a"b`)
+	if b.String() != want {
+		t.Errorf("%s", b.String())
+	}
+}
+
 // The format is that of Prometheus, golden.
 func TestMetrics(t *testing.T) {
 	at := time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)

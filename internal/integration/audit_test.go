@@ -4,7 +4,7 @@ package integration
 
 import (
 	"net/http"
-	"os"
+
 	"strings"
 	"testing"
 	"time"
@@ -63,51 +63,5 @@ func TestAudit(t *testing.T) {
 	f.must(t, "audit", "--access", "--since", "2999-01-01", "--json").json(t, &out)
 	if len(out.Access)+len(out.Commands) > 0 {
 		t.Errorf("since the far future: %+v", out)
-	}
-}
-
-// status takes no longer than about a second, with numbers of the last collection
-// where the registry is too large to count, and writes what Prometheus reads.
-func TestStatusForms(t *testing.T) {
-	t.Parallel()
-	f := newFront(t, options{})
-	f.pushRandom(t, "team/app:v1", 1)
-	f.must(t, "gc", "--yes")
-	began := time.Now()
-	r := f.must(t, "status", "--json")
-	if took := time.Since(began); took > 3*time.Second {
-		t.Errorf("status took %s", took)
-	}
-	var s struct {
-		LastGC  *time.Time `json:"last_gc"`
-		Storage struct {
-			Repositories, Tags *int
-			Counted            *time.Time
-		}
-	}
-	r.json(t, &s)
-	if s.LastGC == nil || s.Storage.Tags == nil || *s.Storage.Tags != 1 || *s.Storage.Repositories != 1 {
-		t.Errorf("%v", r)
-	}
-	file := t.TempDir() + "/regctl.prom"
-	if r := f.must(t, "status", "--prometheus", file); r.stdout+r.stderr != "" {
-		t.Errorf("%v", r)
-	}
-	data, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, line := range []string{`regctl_up{project="` + f.project + `"} 1`, `regctl_tags{project="` + f.project + `"} 1`, "regctl_last_gc_seconds{"} {
-		if !strings.Contains(string(data), line) {
-			t.Errorf("%q is not in\n%s", line, data)
-		}
-	}
-	if _, err := os.Stat(f.path(".regctl/disk.json")); err != nil {
-		t.Errorf("what is free is not kept: %v", err)
-	}
-	f.must(t, "down")
-	f.must(t, "status", "--prometheus", file)
-	if data, err = os.ReadFile(file); err != nil || !strings.Contains(string(data), `regctl_up{project="`+f.project+`"} 0`) {
-		t.Errorf("%v\n%s", err, data)
 	}
 }

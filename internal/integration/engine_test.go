@@ -18,6 +18,7 @@ type container struct {
 	Name         string
 	RestartCount int
 	Image        string
+	LogPath      string
 	State        struct {
 		Status    string
 		StartedAt string

@@ -49,6 +49,7 @@ func goldenCases() []goldenCase {
 			c.Registry.Image, c.Registry.LogLevel = "registry:2.8.3", "debug"
 			c.StopGrace = config.Duration(4 * time.Second)
 		})},
+		{name: "metrics", config: local(func(c *config.Config) { c.Registry.Metrics = true })},
 		{name: "registry-digest", config: local(func(c *config.Config) { c.Registry.Image = "registry@" + someDigest })},
 		// To YAML these two are an integer and a boolean unless they are quoted.
 		{name: "project-number", config: local(func(c *config.Config) { c.Project = "0123" })},

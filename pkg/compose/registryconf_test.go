@@ -25,7 +25,13 @@ type registryConf struct {
 		RelativeURLs bool `yaml:"relativeurls"`
 		DrainTimeout string
 		Headers      map[string][]string
-		Debug        struct{ Addr string }
+		Debug        struct {
+			Addr       string
+			Prometheus struct {
+				Enabled bool
+				Path    string
+			}
+		}
 	}
 	Middleware map[string][]struct {
 		Name    string
@@ -55,6 +61,7 @@ func TestGoldenRegistry(t *testing.T) {
 			// Without a network, and debugging for the container alone.
 			equal(t, "addr", c.HTTP.Net+" "+c.HTTP.Addr, "unix /run/regctl/registry.sock")
 			equal(t, "debug addr", c.HTTP.Debug.Addr, "127.0.0.1:5001")
+			equal(t, "metrics", c.HTTP.Debug.Prometheus.Enabled, g.config.Registry.Metrics)
 			equal(t, "redirect, for nginx to catch", c.Middleware["storage"][0].Options["baseurl"], "http://blob.invalid/")
 			equal(t, "secret", c.HTTP.Secret, testSecret)
 			equal(t, "relativeurls", c.HTTP.RelativeURLs, true)

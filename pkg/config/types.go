@@ -122,6 +122,7 @@ type CertHooks struct {
 type Registry struct {
 	Image    string `yaml:"image" json:"image" default:"registry:3.1.2" show:"true" format:"image" doc:"image reference of the registry"`
 	LogLevel string `yaml:"log_level" json:"log_level" default:"warn" enum:"error|warn|info|debug" doc:"least severity that the registry logs"`
+	Metrics  bool   `yaml:"metrics" json:"metrics" default:"false" doc:"the registry counts requests, inside its container alone; regctl status --prometheus takes that along"`
 }
 
 // Nginx is the service in front of the registry.

@@ -115,7 +115,7 @@ func certificateChecks() []Check {
 			}},
 		{ID: "RC057", Severity: Error, Title: "the certificate is not renewed as it should be",
 			Why:  "when it ends, every client refuses the connection",
-			Mend: "regctl cert status{dir}; regctl cert renew{dir} tries now",
+			Mend: "regctl cert status{dir}; regctl cert renew --force{dir} tries now",
 			look: func(f *Facts) []sighting {
 				var out []sighting
 				if f.Certificate == nil {

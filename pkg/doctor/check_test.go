@@ -158,6 +158,7 @@ var ways = []broken{
 		f.Ports[0] = Port{Number: 443, Key: "https_port", Taken: true, By: "apache2 (pid 7)"}
 	}},
 	{"RC022", "502", func(_ *testing.T, f *Facts) { f.Door.Status = 502 }},
+	{"RC022", "not answered in time", func(_ *testing.T, f *Facts) { f.Door = &Door{Error: "i/o timeout", Hangs: true} }},
 	{"RC022", "upload: 502", func(_ *testing.T, f *Facts) {
 		f.Smoke = &Smoke{Step: "upload", Cause: "registry_unreachable", Error: "502"}
 	}},
@@ -305,6 +306,7 @@ func TestNoFalseFinding(t *testing.T) {
 		"six-day certificate":                 func(f *Facts) { f.certified(t, now.Add(-3*day), now.Add(3*day)) },
 		"image by digest":                     func(f *Facts) { f.Images[1].Ref = "nginx@sha256:" + strings.Repeat("0", 64) },
 		"port of a registry":                  func(f *Facts) { f.Images[1].Ref = "localhost:5000/nginx:1.0.0" },
+		"restarts of long ago":                func(f *Facts) { f.Services[0].Restarts, f.Services[0].Started = 7, f.Now.Add(-2*day) },
 		"floating tag":                        func(f *Facts) { f.Images[0].Ref = "registry:3" },
 		"young log":                           func(f *Facts) { f.Users.Seen, f.Users.LogSince = map[string]time.Time{}, now.Add(-20*day) },
 		"young deployment":                    func(f *Facts) { f.Runs[0].Last, f.Stack.Age = nil, 3*day },
@@ -320,6 +322,15 @@ func TestNoFalseFinding(t *testing.T) {
 		how(f)
 		if found := Examine(f); len(found) > 0 {
 			t.Errorf("%s: %+v", name, found)
+		}
+	}
+}
+
+// A name is put into a command that is to be copied only if it is one.
+func TestUserCommand(t *testing.T) {
+	for name, want := range map[string]string{"ci-bot.2": "regctl user rm ci-bot.2{dir}", "a; reboot": "regctl user rm NAME{dir}", "-x": "regctl user rm NAME{dir}", "": "regctl user rm NAME{dir}"} {
+		if got := userCommand("rm", name); got != want {
+			t.Errorf("%q: %q", name, got)
 		}
 	}
 }

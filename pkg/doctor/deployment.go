@@ -1,6 +1,9 @@
 package doctor
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 func deploymentChecks() []Check {
 	return []Check{
@@ -112,16 +115,19 @@ func stackChecks() []Check {
 			})},
 		{ID: "RC010", Severity: Warning, Title: "a service keeps being restarted",
 			Why:  "each time, transfers under way are cut off",
-			Mend: "regctl logs{dir} says why it ended",
-			look: each(func(s Service) string {
-				if s.Restarts < manyRestarts {
-					return ""
-				}
-				return fmt.Sprintf("was restarted %d times since its container was made", s.Restarts)
-			})},
+			Mend: "regctl logs{dir} says why it ended; regctl restart{dir} begins a new count",
+			look: func(f *Facts) []sighting {
+				return each(func(s Service) string {
+					// One that has run for a day has got over it.
+					if s.Restarts < manyRestarts || f.Now.Sub(s.Started) > steady {
+						return ""
+					}
+					return fmt.Sprintf("was restarted %d times, last %s ago", s.Restarts, days(f.Now.Sub(s.Started)))
+				})(f)
+			}},
 		{ID: "RC011", Severity: Warning, Title: "a service was killed for want of memory",
 			Why:  "it will be again, in the middle of a push",
-			Mend: "give the host more memory, or take another program's away; a limit may be in docker-compose.override.yml",
+			Mend: "give the host more memory, or take another program's away; a limit may be in docker-compose.override.yml; then regctl up{dir}, or regctl restart{dir} where nothing changed",
 			look: each(func(s Service) string {
 				if !s.OOM {
 					return ""
@@ -141,8 +147,12 @@ func stackChecks() []Check {
 	}
 }
 
-// manyRestarts is more than a reboot of the host or an update of Docker makes.
-const manyRestarts = 3
+// manyRestarts is more than a reboot of the host or an update of Docker makes;
+// steady is how long a service has to run before they are forgotten.
+const (
+	manyRestarts = 3
+	steady       = 24 * time.Hour
+)
 
 // down tells a stack of which nothing is there.
 func (f *Facts) down() bool {

@@ -11,6 +11,12 @@ const (
 	percentFull = 3
 )
 
+// What mends the findings of disks.
+const (
+	free = "regctl gc --delete-untagged{dir}; regctl gc purge --keep-trash 0s{dir} frees the trash at once"
+	room = free + "; or make the disk larger"
+)
+
 func diskChecks() []Check {
 	each := func(is func(Disk) string) func(*Facts) []sighting {
 		return func(f *Facts) []sighting {
@@ -23,42 +29,42 @@ func diskChecks() []Check {
 			return out
 		}
 	}
-	room := func(d Disk) string { return fmt.Sprintf("has %s free of %s", size(d.Free), size(d.Total)) }
+	left := func(d Disk) string { return fmt.Sprintf("has %s free of %s", size(d.Free), size(d.Total)) }
 	full := func(d Disk) bool {
 		return d.Free*100 < d.Total*percentFull || d.Free < fullBytes && d.Total > 4*fullBytes
 	}
 	return []Check{
 		{ID: "RC090", Severity: Error, Title: "a disk is full",
 			Why:  "pushes fail, and what is being written may be damaged",
-			Mend: "regctl gc --delete-untagged{dir}; regctl gc purge --keep-trash 0s{dir} frees the trash at once",
+			Mend: free,
 			look: each(func(d Disk) string {
 				if !full(d) {
 					return ""
 				}
-				return room(d)
+				return left(d)
 			})},
 		{ID: "RC091", Severity: Warning, Title: "a disk is nearly full",
 			Why:  "when it is full, pushes fail",
-			Mend: "regctl gc --dry-run{dir} shows what would go; make the disk larger",
+			Mend: room,
 			look: each(func(d Disk) string {
 				if full(d) || d.Free*100 >= d.Total*percentLow {
 					return ""
 				}
-				return room(d)
+				return left(d)
 			})},
 		{ID: "RC092", Severity: Warning, Title: "a disk will be full soon",
 			Why:  "at the rate of the last days",
-			Mend: "regctl gc --dry-run{dir} shows what would go; make the disk larger",
+			Mend: room,
 			look: each(func(d Disk) string {
 				days, ok := DaysLeft(d.Samples, d.Free)
 				if !ok || days > fewDays || full(d) {
 					return ""
 				}
-				return fmt.Sprintf("is full in about %.0f days: %s", days, room(d))
+				return fmt.Sprintf("is full in about %.0f days: %s", days, left(d))
 			})},
 		{ID: "RC093", Severity: Warning, Title: "a disk has few inodes left",
 			Why:  "no file can be made without one, however much room there is",
-			Mend: "regctl gc{dir}; a registry has many small files: make the file system anew with more inodes (mkfs -N)",
+			Mend: free + "; a registry has many small files: a file system made anew has more (mkfs -N)",
 			look: each(func(d Disk) string {
 				if d.Inodes == 0 || d.InodesFree*100 >= d.Inodes*percentLow {
 					return ""

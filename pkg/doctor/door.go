@@ -56,11 +56,14 @@ func doorChecks() []Check {
 				return out
 			}},
 		{ID: "RC022", Severity: Error, Title: "Nginx does not reach the registry",
-			Why:  "every pull and push ends with 502; it goes by the socket that both share, not by an address",
+			Why:  "every pull and push ends with 502 or 503; it goes by the socket that both share, not by an address",
 			Mend: "regctl restart{dir}; regctl logs registry{dir}",
 			look: func(f *Facts) []sighting {
 				if f.Smoke.is(noBackend...) {
 					return saw("%s: %s", f.Smoke.Step, f.Smoke.Error)
+				}
+				if f.Door != nil && f.Door.Hangs {
+					return saw("GET /v2/ is not answered in time: the registry, or auth beside it, hangs")
 				}
 				if f.Door == nil || f.Door.Status < 502 || f.Door.Status > 504 {
 					return nil
@@ -81,7 +84,7 @@ func doorChecks() []Check {
 			Mend: "look for another program or proxy in front; regctl diff{dir}",
 			look: door(func(d *Door) string {
 				switch {
-				case d.Error != "":
+				case d.Error != "" && !d.Hangs:
 					return "GET /v2/: " + d.Error
 				case d.Status == 401 && d.Challenge != "basic":
 					return fmt.Sprintf("GET /v2/ answers 401 with the challenge %q instead of Basic", d.Challenge)
@@ -130,7 +133,7 @@ func doorChecks() []Check {
 			})},
 		{ID: "RC028", Severity: Error, Title: "uploads are led to a wrong address",
 			Why:  "the client follows the registry's Location: to another host, another port or plain HTTP",
-			Mend: "http.relativeurls: true in registry/config.yml, as regctl renders it: regctl up --force{dir}; a proxy in front has to pass Host and X-Forwarded-Proto",
+			Mend: "http.relativeurls: true in registry/config.yml, as regctl renders it, and REGISTRY_HTTP_RELATIVEURLS taken out of docker-compose.override.yml; then regctl up --force{dir}; a proxy in front has to pass Host and X-Forwarded-Proto",
 			look: func(f *Facts) []sighting {
 				var out []sighting
 				if f.Storage != nil && !f.Storage.RelativeURLs {
@@ -143,7 +146,7 @@ func doorChecks() []Check {
 			}},
 		{ID: "RC029", Severity: Error, Title: "nothing can be deleted",
 			Why:  "tags stay for ever, and a disk that fills can only be cleaned by hand",
-			Mend: "storage.delete.enabled: true in registry/config.yml, as regctl renders it: regctl up --force{dir}",
+			Mend: "storage.delete.enabled: true in registry/config.yml, as regctl renders it, and REGISTRY_STORAGE_DELETE_ENABLED taken out of docker-compose.override.yml; then regctl up --force{dir}",
 			look: func(f *Facts) []sighting {
 				if f.Storage != nil && !f.Storage.Delete {
 					return saw("delete is off in the registry")

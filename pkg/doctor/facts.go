@@ -90,6 +90,7 @@ type Door struct {
 	TLSError  string // a connection, but no TLS
 	Chain     []*x509.Certificate
 	Error     string // no answer to GET /v2/
+	Hangs     bool   // for it was waited too long
 	Status    int    // of GET /v2/ without a password; 0: none
 	Challenge string // scheme that it asked for, in lower case
 	HSTS      time.Duration

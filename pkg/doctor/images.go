@@ -6,15 +6,19 @@ import (
 	"strings"
 )
 
+// pull brings an image here.
+const pull = "docker pull IMAGE; or regctl up{dir}"
+
 func imageChecks() []Check {
-	each := func(is func(Image) string) func(*Facts) []sighting {
+	// mends of one image may name it, as IMAGE.
+	each := func(is func(Image) string, mend ...string) func(*Facts) []sighting {
 		return func(f *Facts) []sighting {
 			var out []sighting
 			seen := map[string]bool{} // two services may have one image
 			for _, i := range f.Images {
 				if text := is(i); text != "" && !seen[text] {
 					seen[text] = true
-					out = append(out, sighting{seen: text})
+					out = append(out, sighting{seen: text, mend: strings.ReplaceAll(strings.Join(mend, ""), "IMAGE", i.Ref)})
 				}
 			}
 			return out
@@ -61,13 +65,13 @@ func imageChecks() []Check {
 			})},
 		{ID: "RC064", Severity: Warning, Title: "an image is not on this host",
 			Why:  "the stack cannot be made anew without the network",
-			Mend: "docker pull IMAGE; or regctl up{dir}",
+			Mend: pull,
 			look: each(func(i Image) string {
 				if i.Here {
 					return ""
 				}
 				return i.Ref + " is not here"
-			})},
+			}, pull)},
 	}
 }
 

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"time"
 )
@@ -22,10 +23,22 @@ func (f *Facts) weak(line int) bool {
 	return slices.ContainsFunc(f.Users.List, func(u User) bool { return u.Line == line && weakScheme(u.Scheme) })
 }
 
+// plainName is what regctl takes for a user's name. Another one is not put into a
+// command that is to be copied.
+var plainName = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]*$`)
+
+// userCommand is the command on a user that mends a finding: user rm, say.
+func userCommand(command, name string) string {
+	if !plainName.MatchString(name) {
+		name = "NAME"
+	}
+	return "regctl user " + command + " " + name + "{dir}"
+}
+
 func weakScheme(s string) bool { return s == "apr1" || s == "sha1" || s == "crypt" }
 
 func userChecks() []Check {
-	each := func(is func(*Facts, User) string) func(*Facts) []sighting {
+	each := func(command string, is func(*Facts, User) string) func(*Facts) []sighting {
 		return func(f *Facts) []sighting {
 			if f.Users == nil {
 				return nil
@@ -33,7 +46,7 @@ func userChecks() []Check {
 			var out []sighting
 			for _, u := range f.Users.List {
 				if seen := is(f, u); seen != "" {
-					out = append(out, sighting{seen: "user " + u.Name + " " + seen})
+					out = append(out, sighting{seen: "user " + u.Name + " " + seen, mend: userCommand(command, u.Name)})
 				}
 			}
 			return out
@@ -47,7 +60,11 @@ func userChecks() []Check {
 			var out []sighting
 			for _, x := range f.Users.Faults {
 				if x.Fatal == fatal && !f.weak(x.Line) {
-					out = append(out, sighting{seen: fmt.Sprintf("line %d of auth/htpasswd %s", x.Line, x.Message)})
+					s := sighting{seen: fmt.Sprintf("line %d of auth/htpasswd %s", x.Line, x.Message)}
+					if i := slices.IndexFunc(f.Users.List, func(u User) bool { return u.Line == x.Line }); i >= 0 && !fatal {
+						s.mend = userCommand("passwd", f.Users.List[i].Name) + " writes it anew; or remove the line"
+					}
+					out = append(out, s)
 				}
 			}
 			return out
@@ -78,7 +95,7 @@ func userChecks() []Check {
 		{ID: "RC073", Severity: Warning, Title: "a password's hash is weak",
 			Why:  "who gets the file can guess passwords fast; the registry itself takes bcrypt only, so such a user cannot log in",
 			Mend: "regctl user passwd NAME{dir}",
-			look: each(func(_ *Facts, u User) string {
+			look: each("passwd", func(_ *Facts, u User) string {
 				switch {
 				case weakScheme(u.Scheme):
 					return "has a hash of type " + u.Scheme
@@ -99,7 +116,7 @@ func userChecks() []Check {
 		{ID: "RC075", Severity: Note, Title: "a user's time is over",
 			Why:  "it cannot log in any more, and its entry is of no use",
 			Mend: "regctl user rm NAME{dir}",
-			look: each(func(f *Facts, u User) string {
+			look: each("rm", func(f *Facts, u User) string {
 				if u.Expires == nil || f.Now.Before(*u.Expires) {
 					return ""
 				}
@@ -108,7 +125,7 @@ func userChecks() []Check {
 		{ID: "RC076", Severity: Note, Title: "a user was never seen",
 			Why:  "a password that nobody uses is one more that can be lost",
 			Mend: "regctl user rm NAME{dir}",
-			look: each(func(f *Facts, u User) string {
+			look: each("rm", func(f *Facts, u User) string {
 				if f.Users.Seen == nil || f.Now.Sub(f.Users.LogSince) < neverSeen {
 					return ""
 				}
@@ -126,7 +143,7 @@ func userChecks() []Check {
 					return nil
 				}
 				for _, name := range f.Users.Strays {
-					out = append(out, sighting{seen: name + " has rights, and no password"})
+					out = append(out, sighting{seen: name + " has rights, and no password", mend: userCommand("rm", name) + " takes them away"})
 				}
 				return out
 			}},

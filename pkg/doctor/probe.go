@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -43,7 +44,7 @@ func Probe(ctx context.Context, t Target) *Door {
 	asked := time.Now()
 	resp, err := ask(conn, "GET /v2/ HTTP/1.1", t.URL)
 	if err != nil {
-		d.Error = err.Error()
+		d.Error, d.Hangs = err.Error(), errors.Is(err, os.ErrDeadlineExceeded)
 		return d
 	}
 	d.Status = resp.StatusCode
@@ -55,7 +56,7 @@ func Probe(ctx context.Context, t Target) *Door {
 	}
 	if d.Status == http.StatusUnauthorized { // else it is not a registry's, or broken
 		d.Body, err = announce(ctx, t)
-		if err != nil {
+		if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) { // slow is not refused
 			d.BodyError = err.Error()
 		}
 	}
