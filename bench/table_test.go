@@ -53,7 +53,7 @@ func TestChosen(t *testing.T) {
 	for list, want := range map[string]string{
 		"front.push":          "front.push",
 		"front.push,cli.size": "cli.size front.push",
-		"cli":                 "cli.size cli.help cli.init cli.up",
+		"cli":                 "cli.size cli.help cli.init cli.up cli.look",
 	} {
 		got, err := chosen(all, list)
 		if err != nil {
