@@ -32,6 +32,7 @@ type trash struct {
 	store    *storage.Store
 	step     func(what, path string) error
 	runs     []*trashRun // the oldest first
+	highest  int         // the highest number, also of runs that are being removed or cannot be read
 	links    map[kind]map[string]map[storage.Digest]inTrash
 	problems []Problem
 }
@@ -63,10 +64,12 @@ func openTrash(s *storage.Store, step func(what, path string) error) (*trash, er
 	}
 	for _, e := range entries {
 		run := &trashRun{name: e.Name}
-		if strings.HasPrefix(e.Name, purgePrefix) || !e.Type.IsDir() {
+		numbered, removed := strings.CutPrefix(e.Name, purgePrefix)
+		if _, err := fmt.Sscanf(numbered, "%d-", &run.number); err != nil {
 			continue
 		}
-		if _, err := fmt.Sscanf(e.Name, "%d-", &run.number); err != nil {
+		t.highest = max(t.highest, run.number)
+		if removed || !e.Type.IsDir() {
 			continue
 		}
 		if err := t.read(run); err != nil {
@@ -137,11 +140,7 @@ func (t *trash) journal(run *trashRun, visit func(repository string, it item) er
 
 // next is the name of the next run's directory.
 func (t *trash) next(at time.Time) string {
-	n := 1
-	for _, run := range t.runs {
-		n = max(n, run.number+1)
-	}
-	return fmt.Sprintf("%06d-%s", n, at.UTC().Format("20060102T150405Z"))
+	return fmt.Sprintf("%06d-%s", t.highest+1, at.UTC().Format("20060102T150405Z"))
 }
 
 // recover finishes what a killed run or removal left: a run that did not come to
