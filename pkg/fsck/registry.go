@@ -25,7 +25,11 @@ type Registry struct {
 	host, prefix string
 	plain        bool
 	options      []remote.Option
+	stall        time.Duration
 }
+
+// stallMost is how long a blob may come without a byte.
+const stallMost = 2 * time.Minute
 
 // OpenRegistry takes https://host[:port][/prefix]. http is for this very machine
 // alone. The user is whom `docker login` remembers for the host: a URL with a
@@ -40,7 +44,7 @@ func OpenRegistry(address string) (*Registry, error) {
 	case u.Scheme == "http" && !loopback(u.Hostname()):
 		return nil, fmt.Errorf("%s: http is for this machine alone, use https", u.Host)
 	}
-	r := &Registry{host: u.Host, prefix: strings.Trim(u.Path, "/"), plain: u.Scheme == "http"}
+	r := &Registry{host: u.Host, prefix: strings.Trim(u.Path, "/"), plain: u.Scheme == "http", stall: stallMost}
 	if _, err := r.repository("probe"); err != nil {
 		return nil, err
 	}
@@ -109,9 +113,56 @@ func (r *Registry) manifest(ctx context.Context, ref name.Digest) (io.ReadCloser
 }
 
 func (r *Registry) blob(ctx context.Context, ref name.Digest) (io.ReadCloser, error) {
+	ctx, give := context.WithCancelCause(ctx)
+	body := &impatient{ctx: ctx, give: give, most: r.stall}
+	body.timer = time.AfterFunc(r.stall, func() { give(fmt.Errorf("%s: nothing came for %s", r.host, r.stall)) })
 	layer, err := remote.Layer(ref, append(r.options, remote.WithContext(ctx))...)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		body.ReadCloser, err = layer.Compressed()
 	}
-	return layer.Compressed()
+	if err != nil {
+		body.end()
+		return nil, body.why(err)
+	}
+	return body, nil
+}
+
+// impatient ends a request of which nothing comes any more: the next source may
+// have the blob.
+type impatient struct {
+	io.ReadCloser
+	ctx   context.Context // of the request
+	give  context.CancelCauseFunc
+	timer *time.Timer
+	most  time.Duration
+}
+
+func (b *impatient) Read(p []byte) (int, error) {
+	b.timer.Reset(b.most)
+	n, err := b.ReadCloser.Read(p)
+	b.timer.Stop() // what the reader does in between is its own affair
+	if err != nil && err != io.EOF {
+		err = b.why(err)
+	}
+	return n, err
+}
+
+// why is the error that a person can use: not that a request was cancelled, but
+// what for.
+func (b *impatient) why(err error) error {
+	if cause := context.Cause(b.ctx); cause != nil && !errors.Is(cause, context.Canceled) {
+		return cause
+	}
+	return err
+}
+
+func (b *impatient) end() {
+	b.timer.Stop()
+	b.give(nil)
+}
+
+// Close ends the request.
+func (b *impatient) Close() error {
+	defer b.end()
+	return b.ReadCloser.Close()
 }
