@@ -16,6 +16,7 @@ import (
 	"github.com/regctl/regctl/internal/ui"
 	"github.com/regctl/regctl/pkg/backup"
 	"github.com/regctl/regctl/pkg/durable"
+	"github.com/regctl/regctl/pkg/storage"
 )
 
 type createOptions struct {
@@ -63,7 +64,9 @@ type createRequest struct {
 	Versions map[string]string   `json:"versions"`
 	Config   []backup.ConfigFile `json:"config"`
 	DryRun   bool                `json:"dry_run"`
-	Empty    bool                `json:"empty"`
+	// Seen is how many blobs the last backup of this deployment found, negative where
+	// there is none: an empty directory is an error then.
+	Seen int `json:"seen"`
 }
 
 // createResult is what a backup did.
@@ -117,10 +120,9 @@ func (a *App) runBackupCreate(ctx context.Context, o createOptions) error {
 		return err
 	}
 	name := p.dest
-	req := createRequest{Versions: map[string]string{"regctl": version().Version}, DryRun: a.dryRun}
+	req := createRequest{Versions: map[string]string{"regctl": version().Version}, DryRun: a.dryRun, Seen: -1}
 	if at.d != nil {
 		req.Project, req.Versions["registry"], req.Versions["nginx"] = at.d.cfg.Project, at.d.cfg.Registry.Image, at.d.cfg.Nginx.Image
-		req.Empty = true
 		if req.Config, err = configFiles(at.d.Dir); err != nil {
 			return err
 		}
@@ -128,13 +130,16 @@ func (a *App) runBackupCreate(ctx context.Context, o createOptions) error {
 			a.ui.Warn("the backup is not encrypted, and it holds the private keys and password hashes of this deployment; backup.recipients in regctl.yaml")
 		}
 	}
-	if at.d != nil && !a.dryRun {
+	if at.d != nil {
 		var last struct {
 			Result createResult `json:"result"`
 		}
 		_ = readJSON(at.d.Path(lastFile("backup")), &last) // without one nothing is expected
-		if err := p.onHost(ctx, last.Result.Target == p.dest && !o.anew); err != nil {
-			return err
+		req.Seen = int(last.Result.Blobs.Total)
+		if !a.dryRun {
+			if err := p.onHost(ctx, last.Result.Target == p.dest && !o.anew); err != nil {
+				return err
+			}
 		}
 	}
 	if backup.IsDirectory(p.dest) && !a.dryRun {
@@ -207,7 +212,10 @@ func backupCreateJob(ctx context.Context, root string, options json.RawMessage, 
 	}
 	s.As(req.Host)
 	res, err := s.Create(ctx, root, backup.Options{Project: req.Project, Versions: req.Versions, Config: req.Config, Command: req.Command,
-		AllowEmpty: req.Empty, DryRun: req.DryRun, Progress: backupProgress(tell)})
+		AllowEmpty: req.Seen == 0, DryRun: req.DryRun, Progress: backupProgress(tell)})
+	if errors.Is(err, storage.ErrNoStorage) && req.Seen > 0 {
+		return nil, lostVolume("backup", req.Seen)
+	}
 	if err != nil {
 		return nil, err
 	}

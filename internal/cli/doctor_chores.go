@@ -45,6 +45,7 @@ func (v *visit) scheduled(ctx context.Context) {
 type lastRun struct {
 	At     time.Time `json:"at"`
 	Result struct {
+		Checked  fsck.Checked `json:"checked"` // of fsck
 		Problems []struct {
 			ID     string `json:"id"`
 			Damage bool   `json:"damage"`

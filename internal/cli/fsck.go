@@ -3,11 +3,14 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/regctl/regctl/pkg/advice"
 	"github.com/regctl/regctl/pkg/compose"
 	"github.com/regctl/regctl/pkg/fsck"
 	"github.com/regctl/regctl/pkg/storage"
@@ -76,6 +79,39 @@ type fsckRequest struct {
 	Sparse bool       `json:"sparse"`
 	// Settle is 0 for the default.
 	Settle time.Duration `json:"settle"`
+	// Seen is how many blobs the last check of this deployment saw, negative where
+	// that says nothing about the directory.
+	Seen int `json:"seen"`
+}
+
+// nothing judges a directory that holds no registry's content: a registry to which
+// nothing was ever pushed, a wrong directory, or a volume that was lost.
+func (r fsckRequest) nothing(err error) (*fsck.Report, error) {
+	switch {
+	case !errors.Is(err, storage.ErrNoStorage) || r.Seen < 0:
+		return nil, err
+	case r.Seen > 0:
+		return nil, lostVolume("check", r.Seen)
+	}
+	return &fsck.Report{Fast: r.Fast, Broken: []fsck.Broken{}, Found: []fsck.Found{}, Problems: []fsck.Problem{}}, nil
+}
+
+// lostVolume says that a volume which held images holds none, as the last work of a
+// kind knows.
+func lostVolume(kind string, seen int) error {
+	return advice.With(fmt.Errorf("the volume holds no registry's content, and the last %s saw %d blobs there", kind, seen),
+		"docker volume ls, if it is another volume; regctl restore brings images back from a backup")
+}
+
+// seenOn is [fsckRequest.Seen] of a site.
+func seenOn(at site) int {
+	if at.d == nil {
+		return -1
+	}
+	if last := readLast(at.d.Layout, "fsck"); last != nil {
+		return last.Result.Checked.Blobs
+	}
+	return 0
 }
 
 func (a *App) fsckRequest(o fsckOptions) (r fsckRequest, err error) {
@@ -122,6 +158,7 @@ func (a *App) runFsck(ctx context.Context, o fsckOptions) error {
 		return err
 	}
 	defer done()
+	req.Seen = seenOn(at)
 	res := &fsckResult{DryRun: a.dryRun, Repairs: []fsck.Step{}, at: at}
 	if err := a.do(ctx, at, "fsck", req, &res.Report); err != nil {
 		return err
@@ -161,7 +198,9 @@ func fsckJob(ctx context.Context, root string, options json.RawMessage, tell fun
 	}
 	r, err := fsck.Check(ctx, root, req.options(tell))
 	if err != nil {
-		return nil, err
+		if r, err = req.nothing(err); err != nil {
+			return nil, err
+		}
 	}
 	return r, nil
 }

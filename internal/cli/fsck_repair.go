@@ -35,7 +35,11 @@ func fsckRepairJob(ctx context.Context, root string, options json.RawMessage, te
 	m, err := fsck.Mend(ctx, root, fsck.MendOptions{Check: req.options(tell), Suspects: req.Suspects, Sources: sources,
 		Tags: req.Tags, DryRun: req.DryRun, Command: "regctl fsck --repair"})
 	if err != nil {
-		return nil, err
+		r, err := req.nothing(err)
+		if err != nil {
+			return nil, err
+		}
+		return &fsck.Mended{Report: r, Steps: []fsck.Step{}}, nil
 	}
 	return m, nil
 }
@@ -56,6 +60,7 @@ func (a *App) runFsckRepair(ctx context.Context, o fsckOptions, req fsckRequest)
 		return err
 	}
 	defer done()
+	req.Seen = seenOn(at)
 	ask := fsckRepairRequest{fsckRequest: req, Tags: a.yes, DryRun: a.dryRun}
 	var out fsck.Mended
 	if at.root != "" {
