@@ -66,8 +66,25 @@ func editNginx(old, new string) func(*testing.T, *patient) {
 	return func(t *testing.T, p *patient) {
 		t.Helper()
 		p.replace(t, "nginx/nginx.conf", old, new)
-		tool(t, "docker", "kill", "--signal", "HUP", p.containerID(t, "nginx"))
+		id := p.containerID(t, "nginx")
+		before := nginxWorkers(t, id)
+		tool(t, "docker", "kill", "--signal", "HUP", id)
+		// It reads certificates too: what is done to them next must not be loaded.
+		eventually(t, time.Minute, "Nginx has loaded the edit", func() bool {
+			return slices.ContainsFunc(nginxWorkers(t, id), func(pid string) bool { return !slices.Contains(before, pid) })
+		})
 	}
+}
+
+// nginxWorkers are the PIDs of the workers in a container.
+func nginxWorkers(t *testing.T, id string) (pids []string) {
+	t.Helper()
+	for line := range strings.Lines(tool(t, "docker", "top", id, "-eo", "pid,args")) {
+		if fields := strings.Fields(line); strings.Contains(line, "worker process") {
+			pids = append(pids, fields[0])
+		}
+	}
+	return pids
 }
 
 func freed(_ *testing.T, p *patient) { p.free() }
