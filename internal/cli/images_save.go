@@ -116,50 +116,30 @@ func (a *App) configOrDefaults() (*config.Config, error) {
 	return d.cfg, nil
 }
 
-// writeImages streams images into a file that is there whole or not at all, and
-// returns its size.
-func (a *App) writeImages(ctx context.Context, e *engine.Client, refs []string, file string) (size int64, err error) {
-	f, err := os.CreateTemp(filepath.Dir(file), durable.TempPrefix+"*")
-	if err != nil {
-		return 0, err
-	}
-	defer func() {
+// writeImages streams images into a file and returns its size.
+func (a *App) writeImages(ctx context.Context, e *engine.Client, refs []string, file string) (int64, error) {
+	return durable.Stream(file, 0o644, func(w io.Writer) error {
+		stream, err := e.SaveImages(ctx, refs)
 		if err != nil {
-			f.Close()
-			err = errors.Join(err, os.Remove(f.Name()))
+			return err
 		}
-	}()
-	stream, err := e.SaveImages(ctx, refs)
-	if err != nil {
-		return 0, err
-	}
-	defer stream.Close()
-	show := &ui.Progress{UI: &a.ui}
-	defer show.End()
-	in := &watched{r: stream, tell: func(n int64) { show.Show(ui.Amount{Phase: "writing images", Bytes: n}) }}
-	var out io.Writer = f
-	finish := func() error { return nil }
-	if strings.HasSuffix(file, ".gz") {
-		z, err := gzip.NewWriterLevel(f, gzip.BestSpeed) // a hundred megabytes: half the time for a tenth more
+		defer stream.Close()
+		show := &ui.Progress{UI: &a.ui}
+		defer show.End()
+		in := &watched{r: stream, tell: func(n int64) { show.Show(ui.Amount{Phase: "writing images", Bytes: n}) }}
+		if !strings.HasSuffix(file, ".gz") {
+			_, err := io.Copy(w, in)
+			return err
+		}
+		z, err := gzip.NewWriterLevel(w, gzip.BestSpeed) // a hundred megabytes: half the time for a tenth more
 		if err != nil {
-			return 0, err
+			return err
 		}
-		out, finish = z, z.Close
-	}
-	if _, err := io.Copy(out, in); err != nil {
-		return 0, err
-	}
-	if err := errors.Join(finish(), f.Chmod(0o644), f.Sync()); err != nil {
-		return 0, err
-	}
-	fi, err := f.Stat()
-	if err != nil {
-		return 0, err
-	}
-	if err := f.Close(); err != nil {
-		return 0, err
-	}
-	return fi.Size(), durable.Rename(f.Name(), file)
+		if _, err := io.Copy(z, in); err != nil {
+			return err
+		}
+		return z.Close()
+	})
 }
 
 // watched tells how much was read.

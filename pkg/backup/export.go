@@ -7,9 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -31,45 +28,19 @@ func (s *Store) Export(ctx context.Context, snap *Snapshot, file string, tell fu
 		return 0, err
 	}
 	defer release()
-	if _, err := os.Lstat(file); err == nil {
-		return 0, &fs.PathError{Op: "create", Path: file, Err: fs.ErrExist}
-	}
-	tmp := filepath.Join(filepath.Dir(file), durable.TempPrefix+filepath.Base(file))
-	// One of a run that was killed goes first: what lies there may be somebody else's
-	// file or a link, and is never written to.
-	if err := os.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return 0, err
-	}
-	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return 0, err
-	}
-	defer func() {
+	return durable.Stream(file, 0o600, func(w io.Writer) error {
+		// Layers are packed already: the fastest level costs little and finds the rest.
+		z, err := zstd.NewWriter(w, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(2))
 		if err != nil {
-			f.Close()
-			err = errors.Join(err, os.Remove(tmp))
+			return err
 		}
-	}()
-	// Layers are packed already: the fastest level costs little and finds the rest.
-	z, err := zstd.NewWriter(f, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(2))
-	if err != nil {
-		return 0, err
-	}
-	t := tar.NewWriter(z)
-	if err := s.exportTo(ctx, snap, t, tell); err != nil {
-		return 0, err
-	}
-	if err := errors.Join(t.Close(), z.Close(), f.Sync()); err != nil {
-		return 0, err
-	}
-	fi, err := f.Stat()
-	if err != nil {
-		return 0, err
-	}
-	if err := f.Close(); err != nil {
-		return 0, err
-	}
-	return fi.Size(), durable.Rename(tmp, file)
+		t := tar.NewWriter(z)
+		if err := s.exportTo(ctx, snap, t, tell); err != nil {
+			z.Close() // or its encoders stay
+			return err
+		}
+		return errors.Join(t.Close(), z.Close())
+	})
 }
 
 func (s *Store) exportTo(ctx context.Context, snap *Snapshot, t *tar.Writer, tell func(Progress)) error {
