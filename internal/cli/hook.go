@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/regctl/regctl/pkg/tail"
 )
 
 // maxHookOutput bounds what is kept of a hook's output, in bytes.
@@ -56,7 +57,7 @@ func runHook(ctx context.Context, dir string, argv, env []string, timeout time.D
 		cmd.Path = filepath.Join(dir, argv[0])
 		cmd.Err = nil
 	}
-	out := &tail{most: maxHookOutput}
+	out := &tail.Writer{Most: maxHookOutput}
 	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = dir, env, out, out
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
@@ -68,24 +69,4 @@ func runHook(ctx context.Context, dir string, argv, env []string, timeout time.D
 		err = nil // it has left something running, as is its right
 	}
 	return out.String(), err
-}
-
-// tail keeps the last bytes written to it.
-type tail struct {
-	kept bytes.Buffer // not embedded: its ReadFrom would be used instead of Write
-	most int
-}
-
-func (t *tail) String() string { return t.kept.String() }
-
-func (t *tail) Write(p []byte) (int, error) {
-	n := len(p)
-	if n > t.most {
-		p = p[n-t.most:]
-	}
-	if over := t.kept.Len() + len(p) - t.most; over > 0 {
-		t.kept.Next(over)
-	}
-	t.kept.Write(p)
-	return n, nil
 }

@@ -1,7 +1,6 @@
 package compose
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +13,7 @@ import (
 	"time"
 
 	"github.com/regctl/regctl/pkg/advice"
+	"github.com/regctl/regctl/pkg/tail"
 )
 
 // ErrNoCompose says that Docker Compose v2 or later is not installed.
@@ -105,7 +105,7 @@ func (r *Runner) run(ctx context.Context, out io.Writer, inherit *os.File, args 
 	argv := r.Args(args...)
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Dir = r.layout.Dir
-	said := &tail{max: 4 << 10}
+	said := &tail.Writer{Most: 4 << 10}
 	w := &plainWriter{out: io.MultiWriter(out, said)}
 	cmd.Stdout, cmd.Stderr = w, w
 	if inherit != nil {
@@ -124,30 +124,17 @@ func (r *Runner) run(ctx context.Context, out io.Writer, inherit *os.File, args 
 		return ctx.Err()
 	}
 	if err != nil {
-		return fmt.Errorf("docker compose %s: %w%s", args[0], err, said.text())
+		return fmt.Errorf("docker compose %s: %w%s", args[0], err, lastLine(said.String()))
 	}
 	return nil
 }
 
-// tail keeps the last max bytes written to it.
-type tail struct {
-	max int
-	buf []byte
-}
-
-func (t *tail) Write(p []byte) (int, error) {
-	t.buf = append(t.buf, p...)
-	if over := len(t.buf) - t.max; over > 0 {
-		t.buf = t.buf[over:]
-	}
-	return len(p), nil
-}
-
-func (t *tail) text() string {
-	lines := bytes.Split(bytes.TrimSpace(t.buf), []byte("\n"))
-	last := bytes.TrimSpace(lines[len(lines)-1])
-	if len(last) == 0 {
+// lastLine is how a program's output ended, to be put behind an error.
+func lastLine(said string) string {
+	lines := strings.Split(strings.TrimSpace(said), "\n")
+	last := strings.TrimSpace(lines[len(lines)-1])
+	if last == "" {
 		return ""
 	}
-	return ": " + string(last)
+	return ": " + last
 }

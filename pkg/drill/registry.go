@@ -10,8 +10,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"time"
+
+	"github.com/regctl/regctl/pkg/tail"
 )
 
 // config is the registry's configuration: what it needs to serve what is there,
@@ -34,9 +35,8 @@ const startsWithin = 2 * time.Minute
 type Registry struct {
 	dir  string
 	cmd  *exec.Cmd
-	said tail
-	done chan struct{} // closed when it has ended, after err is set
-	err  error
+	said tail.Writer
+	done chan struct{} // closed when it has ended
 }
 
 // Start starts the program over the storage directory and waits until it answers.
@@ -46,7 +46,7 @@ func Start(ctx context.Context, program, root string) (_ *Registry, err error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Registry{dir: dir, done: make(chan struct{})}
+	r := &Registry{dir: dir, said: tail.Writer{Most: 2 << 10}, done: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, os.RemoveAll(dir))
@@ -65,7 +65,7 @@ func Start(ctx context.Context, program, root string) (_ *Registry, err error) {
 		return nil, err
 	}
 	go func() {
-		r.err = r.cmd.Wait()
+		_ = r.cmd.Wait() // what it says is in ProcessState
 		close(r.done)
 	}()
 	if err := r.await(ctx); err != nil {
@@ -90,7 +90,7 @@ func (r *Registry) Client() *Client {
 func (r *Registry) gone() error {
 	select {
 	case <-r.done:
-		return fmt.Errorf("the registry ended (%w): %s", errors.Join(r.err), r.said.String())
+		return fmt.Errorf("the registry ended (%s): %s", r.cmd.ProcessState, r.last())
 	default:
 		return nil
 	}
@@ -110,7 +110,7 @@ func (r *Registry) await(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("the registry does not answer: %w: %s", err, r.said.String())
+			return fmt.Errorf("the registry does not answer: %w: %s", err, r.last())
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
@@ -127,26 +127,5 @@ func (r *Registry) stop() {
 	<-r.done
 }
 
-// tail keeps the end of what is written to it.
-type tail struct {
-	mu   sync.Mutex
-	text []byte
-}
-
-const tailMost = 2 << 10
-
-func (t *tail) Write(p []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.text = append(t.text, p...)
-	if over := len(t.text) - tailMost; over > 0 {
-		t.text = append(t.text[:0], t.text[over:]...)
-	}
-	return len(p), nil
-}
-
-func (t *tail) String() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return strings.TrimSpace(string(t.text))
-}
+// last is the end of what it said.
+func (r *Registry) last() string { return strings.TrimSpace(r.said.String()) }

@@ -16,6 +16,7 @@ import (
 	"github.com/docker/docker/pkg/stdcopy"
 
 	"github.com/regctl/regctl/pkg/advice"
+	"github.com/regctl/regctl/pkg/tail"
 )
 
 // Work describes a one-off container that runs a program of this host next to a
@@ -134,7 +135,7 @@ func (c *Client) attend(ctx context.Context, id string, w Work) (status int, std
 	if _, err := stream.Conn.Write(w.Input); err != nil {
 		return 0, "", fmt.Errorf("talking to %s: %w", strings.Join(w.Args, " "), err)
 	}
-	var said tail
+	said := tail.Writer{Most: errorTail}
 	read := make(chan error, 1)
 	go func() {
 		out, in := io.Pipe()
@@ -159,12 +160,12 @@ func (c *Client) attend(ctx context.Context, id string, w Work) (status int, std
 			if ctx.Err() != nil && result.StatusCode != 0 {
 				err = ctx.Err()
 			}
-			return int(result.StatusCode), said.String(), err
+			return int(result.StatusCode), strings.TrimSpace(said.String()), err
 		case err := <-failed:
 			if ctx.Err() != nil {
 				err = ctx.Err()
 			}
-			return 0, said.String(), fmt.Errorf("waiting for %s: %w", strings.Join(w.Args, " "), err)
+			return 0, strings.TrimSpace(said.String()), fmt.Errorf("waiting for %s: %w", strings.Join(w.Args, " "), err)
 		}
 	}
 }
@@ -256,16 +257,3 @@ func eachLine(r io.Reader, line func([]byte)) error {
 	}
 	return nil
 }
-
-// tail keeps the end of what is written to it.
-type tail struct{ text []byte }
-
-func (t *tail) Write(p []byte) (int, error) {
-	t.text = append(t.text, p...)
-	if over := len(t.text) - errorTail; over > 0 {
-		t.text = append(t.text[:0], t.text[over:]...)
-	}
-	return len(p), nil
-}
-
-func (t *tail) String() string { return strings.TrimSpace(string(t.text)) }
