@@ -62,7 +62,7 @@ func TestADamagedStore(t *testing.T) {
 				if _, err := s.Stage(t.Context(), snap, root, RestoreOptions{}); !errors.Is(err, d.err) {
 					t.Errorf("restore: %v", err)
 				}
-				if r, err := Prepared(root); r != nil || err != nil {
+				if r, err := prepared(root); !errors.Is(err, ErrNotReady) {
 					t.Errorf("prepared although damaged: %v %v", r, err)
 				}
 				if d.err == ErrIncomplete {

@@ -131,12 +131,12 @@ func TestARestoreThatIsKilledAnywhereHarmsNothing(t *testing.T) {
 						t.Fatalf("step %d: neither old nor new", n)
 					}
 				}
-				if r, err := Prepared(root); err != nil {
-					t.Fatal(err)
-				} else if r == nil {
+				if _, err := prepared(root); errors.Is(err, ErrNotReady) {
 					if _, err := s.Stage(t.Context(), snap, root, RestoreOptions{Match: match}); err != nil {
 						t.Fatal(err)
 					}
+				} else if err != nil {
+					t.Fatal(err)
 				}
 				if _, err := Swap(t.Context(), root, "test"); err != nil {
 					t.Fatalf("step %d: %v", n, err)

@@ -19,15 +19,7 @@ import (
 	"github.com/regctl/regctl/pkg/storage"
 )
 
-// Prepared tells what is prepared below root, nil if nothing is.
-func Prepared(root string) (*Restored, error) {
-	r, err := prepared(root)
-	if errors.Is(err, ErrNotReady) {
-		return nil, nil
-	}
-	return &r.Restored, err
-}
-
+// prepared reads what is prepared below root: [ErrNotReady] if nothing is.
 func prepared(root string) (r ready, err error) {
 	text, err := os.ReadFile(filepath.Join(root, readyName))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -218,9 +210,12 @@ func (m *mover) repositories(ctx context.Context) error {
 			if err == nil {
 				err = m.replace(rel)
 			}
-			return errors.Join(err, fs.SkipDir)
+			if err != nil {
+				return err
+			}
+			return fs.SkipDir // by itself: WalkDir compares it
 		})
-		if err != nil && !errors.Is(err, fs.SkipDir) {
+		if err != nil {
 			return err
 		}
 	}

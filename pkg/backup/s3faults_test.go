@@ -169,7 +169,7 @@ func TestStorageThatCannotBeReadIsNotCalledDamaged(t *testing.T) {
 	if _, err := s.Stage(t.Context(), snap, root, RestoreOptions{Damaged: true}); !errors.Is(err, ErrUnreachable) || errors.Is(err, ErrIncomplete) {
 		t.Errorf("restore: %v", err)
 	}
-	if r, err := Prepared(root); r != nil || err != nil {
+	if r, err := prepared(root); !errors.Is(err, ErrNotReady) {
 		t.Errorf("prepared: %v %v", r, err)
 	}
 }
