@@ -87,7 +87,7 @@ func (d *Dir) Flush(context.Context) error {
 	d.dirty = map[string]bool{}
 	d.mu.Unlock()
 	if d.together && len(dirty) > flushers {
-		return errors.Join(err, d.about("", syncfs(d.top)))
+		return errors.Join(err, d.flushAll())
 	}
 	for dir := range dirty {
 		err = errors.Join(err, d.syncDir(dir))
@@ -125,12 +125,24 @@ func (d *Dir) place(batch []pending) error {
 	return nil
 }
 
+// flushAll flushes the file system. What could not be written is told once, to
+// whoever asks first, and may be about the objects of any: so it is told to all who
+// ask later.
+func (d *Dir) flushAll() error {
+	d.flushing.Lock()
+	defer d.flushing.Unlock()
+	if d.unflushed == nil {
+		d.unflushed = d.about("", syncfs(d.top))
+	}
+	return d.unflushed
+}
+
 // flushFiles makes their contents last, and closes them.
 func (d *Dir) flushFiles(batch []pending) error {
 	all := slices.ContainsFunc(batch, func(p pending) bool { return p.f == nil })
 	if all {
-		if err := syncfs(d.top); err != nil {
-			return d.about("", err)
+		if err := d.flushAll(); err != nil {
+			return err
 		}
 	}
 	return storage.Each(flushers, len(batch), func(i int) error {

@@ -31,7 +31,10 @@ type Dir struct {
 	top      *os.File // the same directory
 	uid, gid int      // whom new files belong to; -1: whoever writes
 	together bool     // syncfs(2) is as good as fsync(2) of each file
-	buffers  sync.Pool
+
+	flushing  sync.Mutex // held while the file system is flushed; guards unflushed
+	unflushed error      // what it said once
+	buffers   sync.Pool
 
 	mu      sync.Mutex
 	made    map[string]bool // directories that are there

@@ -107,10 +107,9 @@ func lockName(i LockInfo) string {
 }
 
 func (l *Lock) write(ctx context.Context) error {
+	// Nothing is flushed: a lock is in its place at once, and an error about the
+	// objects of others would be lost here.
 	err := put(ctx, l.s, l.name, l.text)
-	if err == nil {
-		err = l.s.Flush(ctx)
-	}
 	if full(err) && len(l.text) > 0 {
 		// Who makes room on a full disk needs a lock there, too. An empty file takes
 		// no room, and its name says what matters.

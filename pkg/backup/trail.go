@@ -163,7 +163,7 @@ func (t *trail) file(name string, r io.Reader, size int64, o Ownership, when tim
 	}
 	if !when.IsZero() {
 		ts := unix.NsecToTimespec(when.UnixNano())
-		if err := unix.UtimesNanoAt(fd, "", []unix.Timespec{ts, ts}, unix.AT_EMPTY_PATH); err != nil {
+		if err := unix.UtimesNanoAt(at, name, []unix.Timespec{ts, ts}, unix.AT_SYMLINK_NOFOLLOW); err != nil {
 			return about("utimes", err)
 		}
 	}
