@@ -28,8 +28,10 @@
 // seen alike, before the sweep and after the blobs went. An upload finds the blob
 // there in the very instant before it goes, says that it is there and writes its
 // link: that link is seen by the look after, and the blob put back, before the
-// client's manifest, which waits, is let through. Later than that an upload finds
-// no blob and brings it. A blob goes with its directory by one rename, so that no
+// client's manifest, which waits, is let through. (Where the repository is new in
+// that instant, or the link was to go itself, the blob comes back a moment after:
+// a manifest in between is refused, and the push has to be tried again.) Later than
+// that an upload finds no blob and brings it. A blob goes with its directory by one rename, so that no
 // upload finds half of it.
 //
 // A write that was let through before the hold and has not ended by the last look

@@ -133,7 +133,7 @@ func (r *Run) inUse(it *item, where string) (bool, error) {
 	switch it.kind {
 	case kindHistory:
 		rev := r.find(kindRevision, it.repo, it.digest)
-		return rev == nil || !rev.is(planned), nil
+		return rev == nil || !rev.is(planned) && !rev.is(moved), nil
 	case kindUpload:
 		entries, err := r.store.List(where)
 		if err != nil {
