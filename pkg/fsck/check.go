@@ -25,9 +25,10 @@ type check struct {
 	names    []string   // of repositories
 	blobs    []blob
 	index    map[storage.Digest]int32
-	referred []atomic.Bool              // by index
-	hashed   map[int32]bool             // blobs that match their digest
-	bad      map[int32]string           // and those that do not: why
+	referred []atomic.Bool    // by index
+	hashed   map[int32]bool   // blobs that match their digest
+	bad      map[int32]string // and those that do not: why
+	hasher   *hasher
 	aliases  map[[2]storage.Digest]bool // whether a blob has that other digest, too
 	suspects []storage.Digest           // to be hashed in any case
 	told     map[string]int             // findings of an ID that are
@@ -70,7 +71,7 @@ func newCheck(s *storage.Store, o Options) *check {
 			*of = value
 		}
 	}
-	c := &check{store: s, opts: o, workers: o.Workers, report: &Report{Fast: o.Fast, Slice: o.Slice.String()},
+	c := &check{store: s, opts: o, workers: o.Workers, hasher: newHasher(s, o), report: &Report{Fast: o.Fast, Slice: o.Slice.String()},
 		hashed: map[int32]bool{}, aliases: map[[2]storage.Digest]bool{}, bad: map[int32]string{}, told: map[string]int{}, more: map[string]int{}}
 	if c.workers == 0 {
 		c.workers = 2 * runtime.GOMAXPROCS(0)

@@ -113,7 +113,7 @@ func (c *check) hash(ctx context.Context) error {
 			total += b.size
 		}
 	}
-	h := newHasher(c.store, c.opts)
+	h := c.hasher
 	workers := c.opts.Workers
 	if workers == 0 {
 		workers = runtime.GOMAXPROCS(0)

@@ -116,8 +116,8 @@ func (c *check) standsFor(ctx context.Context, target, alias storage.Digest) boo
 		return true
 	}
 	defer f.Close()
-	h, own := newHasher(c.store, c.opts), target.Algorithm().New()
-	sum, _, err := h.sum(ctx, alias.Algorithm(), io.TeeReader(f, own))
+	own := target.Algorithm().New()
+	sum, _, err := c.hasher.sum(ctx, alias.Algorithm(), io.TeeReader(f, own))
 	good = err != nil || sum == alias || target.Algorithm().Sum(own) != target
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -105,24 +105,29 @@ func (r *Registry) Open(ctx context.Context, w Want) (io.ReadCloser, error) {
 }
 
 func (r *Registry) manifest(ctx context.Context, ref name.Digest) (io.ReadCloser, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, r.stall, r.stalled())
+	defer cancel()
 	d, err := remote.Get(ref, append(r.options, remote.WithContext(ctx))...)
 	if err != nil {
-		return nil, err
+		return nil, why(ctx, err)
 	}
 	return io.NopCloser(bytes.NewReader(d.Manifest)), nil
 }
 
+func (r *Registry) stalled() error { return fmt.Errorf("%s: nothing came for %s", r.host, r.stall) }
+
 func (r *Registry) blob(ctx context.Context, ref name.Digest) (io.ReadCloser, error) {
 	ctx, give := context.WithCancelCause(ctx)
 	body := &impatient{ctx: ctx, give: give, most: r.stall}
-	body.timer = time.AfterFunc(r.stall, func() { give(fmt.Errorf("%s: nothing came for %s", r.host, r.stall)) })
+	body.timer = time.AfterFunc(r.stall, func() { give(r.stalled()) })
 	layer, err := remote.Layer(ref, append(r.options, remote.WithContext(ctx))...)
 	if err == nil {
 		body.ReadCloser, err = layer.Compressed()
 	}
 	if err != nil {
+		err = why(ctx, err)
 		body.end()
-		return nil, body.why(err)
+		return nil, err
 	}
 	return body, nil
 }
@@ -142,15 +147,15 @@ func (b *impatient) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	b.timer.Stop() // what the reader does in between is its own affair
 	if err != nil && err != io.EOF {
-		err = b.why(err)
+		err = why(b.ctx, err)
 	}
 	return n, err
 }
 
 // why is the error that a person can use: not that a request was cancelled, but
 // what for.
-func (b *impatient) why(err error) error {
-	if cause := context.Cause(b.ctx); cause != nil && !errors.Is(cause, context.Canceled) {
+func why(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
 		return cause
 	}
 	return err
