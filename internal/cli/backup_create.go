@@ -64,8 +64,7 @@ type createRequest struct {
 	Versions map[string]string   `json:"versions"`
 	Config   []backup.ConfigFile `json:"config"`
 	DryRun   bool                `json:"dry_run"`
-	// Seen is how many blobs the last backup of this deployment found, negative where
-	// there is none: an empty directory is an error then.
+	// Seen is that of [fsckRequest].
 	Seen int `json:"seen"`
 }
 
@@ -82,8 +81,8 @@ func (r *createResult) Text(w io.Writer) {
 	if r.DryRun {
 		verb = "would back up"
 	}
-	fmt.Fprintf(w, "%s %d repositories, %d tags, %s in %d blobs; new to %s: %s in %d blobs; %s\n", verb, r.Repositories, r.Tags,
-		ui.Bytes(r.Bytes.Total), r.Blobs.Total, r.Target, ui.Bytes(r.Bytes.New), r.Blobs.New, since(time.Duration(r.DurationMS)*time.Millisecond))
+	fmt.Fprintf(w, "%s %s, %s, %s in %s; new to %s: %s in %s; %s\n", verb, count(r.Repositories, "repository"), count(r.Tags, "tag"),
+		ui.Bytes(r.Bytes.Total), count(int(r.Blobs.Total), "blob"), r.Target, ui.Bytes(r.Bytes.New), count(int(r.Blobs.New), "blob"), since(time.Duration(r.DurationMS)*time.Millisecond))
 	if r.Snapshot != "" {
 		fmt.Fprintf(w, "snapshot %s\n", r.Snapshot)
 	}
@@ -135,7 +134,7 @@ func (a *App) runBackupCreate(ctx context.Context, o createOptions) error {
 			Result createResult `json:"result"`
 		}
 		_ = readJSON(at.d.Path(lastFile("backup")), &last) // without one nothing is expected
-		req.Seen = int(last.Result.Blobs.Total)
+		req.Seen = seenOn(at)
 		if !a.dryRun {
 			if err := p.onHost(ctx, last.Result.Target == p.dest && !o.anew); err != nil {
 				return err
@@ -147,7 +146,11 @@ func (a *App) runBackupCreate(ctx context.Context, o createOptions) error {
 			return err
 		}
 	}
-	p, at = p.on(at)
+	if _, err := os.Stat(p.dest); a.dryRun && backup.IsDirectory(p.dest) && errors.Is(err, fs.ErrNotExist) {
+		at.binds = nil // it would be made, so there is nothing yet to be mounted
+	} else {
+		p, at = p.on(at)
+	}
 	p.identity = nil // none is needed, so none is handed on
 	req.storeRequest = p.request(name, "backup create")
 	res := &createResult{Target: name}
@@ -199,22 +202,28 @@ func backupCreateJob(ctx context.Context, root string, options json.RawMessage, 
 		return nil, err
 	}
 	t, keys, err := req.target(!req.DryRun)
-	if req.DryRun && errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("there are no backups in %s yet: all would be new", req.Name)
+	var s *backup.Store
+	switch {
+	case req.DryRun && errors.Is(err, fs.ErrNotExist):
+		s = backup.Imagined(req.Name, keys)
+	case err != nil:
+		return nil, err
+	case req.DryRun:
+		if s, err = backup.Open(ctx, t, keys); errors.Is(err, backup.ErrNoStore) {
+			s, err = backup.Imagined(req.Name, keys), t.Close()
+		}
+	default:
+		s, err = backup.Create(ctx, t, keys)
 	}
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, t.Close())
 	}
-	defer t.Close()
-	s, err := backup.Create(ctx, t, keys)
-	if err != nil {
-		return nil, err
-	}
+	defer s.Close()
 	s.As(req.Host)
 	res, err := s.Create(ctx, root, backup.Options{Project: req.Project, Versions: req.Versions, Config: req.Config, Command: req.Command,
 		AllowEmpty: req.Seen == 0, DryRun: req.DryRun, Progress: backupProgress(tell)})
 	if errors.Is(err, storage.ErrNoStorage) && req.Seen > 0 {
-		return nil, lostVolume("backup", req.Seen)
+		return nil, lostVolume(req.Seen)
 	}
 	if err != nil {
 		return nil, err

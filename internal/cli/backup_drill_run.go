@@ -72,7 +72,12 @@ func (a *App) runBackupDrill(ctx context.Context, o drillOptions, name string) e
 	if res.Image == "" {
 		res.Image = d.cfg.Registry.Image
 	}
-	err = a.drill(ctx, at, o, part, from, res)
+	work := func(ctx context.Context) error { return a.drill(ctx, at, o, part, from, res) }
+	if a.dryRun {
+		err = work(ctx)
+	} else {
+		err = from.reading(ctx, "backup drill", work)
+	}
 	res.DurationMS = time.Since(began).Milliseconds()
 	if !a.dryRun {
 		a.rememberDrill(ctx, at, res, err)
@@ -88,19 +93,6 @@ func (a *App) runBackupDrill(ctx context.Context, o drillOptions, name string) e
 
 // drill does the work, and removes all that it made.
 func (a *App) drill(ctx context.Context, at site, o drillOptions, part float64, from *opened, res *drillResult) (err error) {
-	if !a.dryRun {
-		outer := ctx
-		var release func()
-		if release, ctx, err = from.store.Reading(outer, "regctl backup drill"); err != nil {
-			return err
-		}
-		defer release()
-		defer func() {
-			if ctx.Err() != nil && outer.Err() == nil { // somebody broke the lock
-				err = context.Cause(ctx)
-			}
-		}()
-	}
 	match := o.match()
 	c, err := from.store.Contents(ctx, from.snap, match)
 	if err == nil && part < 1 {
@@ -123,7 +115,12 @@ func (a *App) drill(ctx context.Context, at site, o drillOptions, part float64, 
 		return err
 	}
 	at.drill, at.image = true, res.Image
-	defer func() { err = errors.Join(err, at.engine.SweepDrill(ctx, at.d.cfg.Project)) }()
+	defer func() {
+		// The verdict stands, and doctor tells of what stays.
+		if left := at.engine.SweepDrill(ctx, at.d.cfg.Project); left != nil {
+			a.ui.Warn("what the drill made is not all removed (%v): regctl doctor --fix%s does it", left, dirFlag(at.d.Dir))
+		}
+	}()
 	if at.volume, err = at.engine.MakeDrillVolume(ctx, at.d.cfg.Project); err != nil {
 		return err
 	}
@@ -187,35 +184,60 @@ const fewUnpullable = 20
 
 // rememberDrill keeps the verdict, or that there is none, unless that says nothing
 // about the backup: the drill was given up, something outside was missing, others were
-// at work, or it was a try with another registry. A part that passed does not make good what failed elsewhere.
+// at work, or it was a try with another registry. A part that passed does not make good
+// what failed elsewhere.
 func (a *App) rememberDrill(ctx context.Context, at site, res *drillResult, err error) {
 	code := status(ctx, err)
 	if ctx.Err() != nil || code == statusOutside || code == statusLocked || errors.Is(err, backup.ErrNothingMatches) || res.Image != at.d.cfg.Registry.Image {
 		return
 	}
 	kept := drillKept{drillResult: *res}
-	kept.Unpullable = kept.Unpullable[:min(len(kept.Unpullable), fewUnpullable)]
-	kept.Problems = kept.Problems[:min(len(kept.Problems), fewUnpullable)]
+	if err != nil {
+		kept.Error = err.Error()
+	}
 	if before := readDrill(at.d.Layout); before != nil {
 		if err == nil && res.Passed && res.Partial && !before.madeGood(res.names) {
 			a.ui.Warn("regctl status goes on to tell of the drill of %s, which failed on more than this one tried", before.At.Local().Format(time.DateTime))
 			return
 		}
 		kept.LastPassed = before.LastPassed
+		if err != nil || res.Partial {
+			kept.carry(before)
+		}
 	}
-	if err != nil {
-		kept.Error = err.Error()
-	} else if res.Passed {
+	kept.Unpullable = kept.Unpullable[:min(len(kept.Unpullable), fewUnpullable)]
+	kept.Problems = kept.Problems[:min(len(kept.Problems), fewUnpullable)]
+	if err == nil && res.Passed {
 		now := a.Now()
 		kept.LastPassed = &now
 	}
 	a.remember(at, "drill", kept)
 }
 
+// carry adds what failed before and was not tried, or not to the end, this time.
+func (k *drillKept) carry(before *lastDrill) {
+	if before.Passed {
+		return
+	}
+	untold := before.Failed - len(before.Unpullable)
+	k.Unpullable = slices.Clone(k.Unpullable)
+	for _, u := range before.Unpullable {
+		if k.Error == "" && slices.Contains(k.names, u.Repository) {
+			continue
+		}
+		k.Unpullable = append(k.Unpullable, u)
+		k.Failed++
+	}
+	k.Failed += untold
+	if len(before.Unpullable) == 0 && len(k.Problems) == 0 {
+		k.Problems = before.Problems
+	}
+}
+
 // madeGood tells whether a drill on these repositories that passed leaves nothing of
 // what failed before.
 func (k *lastDrill) madeGood(names []string) bool {
-	if k.Passed || k.Error != "" {
+	if k.Passed || k.Failed == 0 && len(k.Problems) == 0 {
 		return true
 	}
 	for _, u := range k.Unpullable {

@@ -79,8 +79,8 @@ type fsckRequest struct {
 	Sparse bool       `json:"sparse"`
 	// Settle is 0 for the default.
 	Settle time.Duration `json:"settle"`
-	// Seen is how many blobs the last check of this deployment saw, negative where
-	// that says nothing about the directory.
+	// Seen is how many blobs were seen in this deployment's volume before, negative
+	// where that says nothing about the directory.
 	Seen int `json:"seen"`
 }
 
@@ -91,27 +91,30 @@ func (r fsckRequest) nothing(err error) (*fsck.Report, error) {
 	case !errors.Is(err, storage.ErrNoStorage) || r.Seen < 0:
 		return nil, err
 	case r.Seen > 0:
-		return nil, lostVolume("check", r.Seen)
+		return nil, lostVolume(r.Seen)
 	}
 	return &fsck.Report{Fast: r.Fast, Broken: []fsck.Broken{}, Found: []fsck.Found{}, Problems: []fsck.Problem{}}, nil
 }
 
-// lostVolume says that a volume which held images holds none, as the last work of a
-// kind knows.
-func lostVolume(kind string, seen int) error {
-	return advice.With(fmt.Errorf("the volume holds no registry's content, and the last %s saw %d blobs there", kind, seen),
+// lostVolume says that a volume which held images holds none.
+func lostVolume(seen int) error {
+	return advice.With(fmt.Errorf("the volume holds no registry's content, and regctl has seen %s there", count(seen, "blob")),
 		"docker volume ls, if it is another volume; regctl restore brings images back from a backup")
 }
 
-// seenOn is [fsckRequest.Seen] of a site.
+// seenOn is how many blobs the last work on a site's volume saw there; negative: it is
+// no volume of a deployment.
 func seenOn(at site) int {
 	if at.d == nil {
 		return -1
 	}
-	if last := readLast(at.d.Layout, "fsck"); last != nil {
-		return last.Result.Checked.Blobs
+	seen := 0
+	for _, c := range chores {
+		if last := readLast(at.d.Layout, c.kind); last != nil {
+			seen = max(seen, last.Result.Checked.Blobs, last.Result.Blobs.Total)
+		}
 	}
-	return 0
+	return seen
 }
 
 func (a *App) fsckRequest(o fsckOptions) (r fsckRequest, err error) {

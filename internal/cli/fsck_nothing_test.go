@@ -29,7 +29,7 @@ func TestCheckOfNothing(t *testing.T) {
 		if r, ok := out.(*fsck.Report); err != nil || !ok || r.Damaged() || r.Problems == nil || r.Checked.Blobs != 0 {
 			t.Errorf("%s: %+v, %v", name, out, err)
 		}
-		if _, err := check(7); err == nil || !strings.Contains(err.Error(), "the last check saw 7 blobs there") || !strings.Contains(advice.Of(err), "regctl restore") {
+		if _, err := check(7); err == nil || !strings.Contains(err.Error(), "regctl has seen 7 blobs there") || !strings.Contains(advice.Of(err), "regctl restore") {
 			t.Errorf("%s: %v", name, err)
 		}
 		if _, err := check(-1); !errors.Is(err, storage.ErrNoStorage) {
@@ -51,7 +51,7 @@ func TestBackupOfNothing(t *testing.T) {
 	if err := create(0); err != nil {
 		t.Error(err)
 	}
-	if err := create(7); err == nil || !strings.Contains(err.Error(), "the last backup saw 7 blobs there") || advice.Of(err) == "" {
+	if err := create(7); err == nil || !strings.Contains(err.Error(), "regctl has seen 7 blobs there") || advice.Of(err) == "" {
 		t.Error(err)
 	}
 	if err := create(-1); !errors.Is(err, storage.ErrNoStorage) {

@@ -32,7 +32,12 @@ func (a *App) fsckSources(o fsckOptions) (out []fsckSource, err error) {
 		s := fsckSource{Dest: from}
 		if isBackup(from) {
 			f := storeFlags{dest: from, identity: o.identity}
-			d, err := a.deploymentIf(f)
+			var d *deployment
+			if o.root == "" {
+				d, err = a.open() // it is what is mended
+			} else {
+				d, err = a.deploymentIf(f)
+			}
 			if err != nil {
 				return nil, err
 			}

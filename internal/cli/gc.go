@@ -88,7 +88,7 @@ func (r *gcResult) Text(w io.Writer) {
 	}
 	switch {
 	case r.Blobs.Deleted+r.Manifests.Deleted+r.Tags.Deleted+r.Links+r.Uploads+r.Emptied == 0:
-		fmt.Fprintf(w, "nothing to collect: %s in %d blobs of %d repositories is needed or too young\n", ui.Bytes(r.Bytes.Kept), r.Blobs.Kept, r.Repositories)
+		fmt.Fprintf(w, "nothing to collect: %s in %s of %s is needed or too young\n", ui.Bytes(r.Bytes.Kept), count(int(r.Blobs.Kept), "blob"), count(r.Repositories, "repository"))
 	default:
 		fmt.Fprintf(w, "%s: %s in %d of %d blobs, %d of %d manifests, %d of %d tags, %d links, %d uploads, %d repositories\n", verb, ui.Bytes(r.Bytes.Freed),
 			r.Blobs.Deleted, r.Blobs.Total, r.Manifests.Deleted, r.Manifests.Deleted+r.Manifests.Kept, r.Tags.Deleted, r.Tags.Deleted+r.Tags.Kept, r.Links, r.Uploads, r.Emptied)
@@ -216,6 +216,7 @@ func (r *gcResult) nothing() bool {
 // collect has the job done where the images are.
 func (a *App) collect(ctx context.Context, at site, req gcRequest) (*gcResult, error) {
 	at.reads = req.DryRun && !req.Recover
+	req.Seen = seenOn(at)
 	var reply gcReply
 	if err := a.do(ctx, at, "gc", req, &reply); err != nil {
 		return nil, err

@@ -14,6 +14,7 @@ import (
 
 // gcRequest is what a collection is asked for.
 type gcRequest struct {
+	Seen              int               `json:"seen"` // that of fsckRequest
 	DryRun            bool              `json:"dry_run"`
 	Recover           bool              `json:"recover"` // what a killed run took, before anything is planned
 	DeleteUntagged    bool              `json:"delete_untagged"`
@@ -108,6 +109,9 @@ func gcJob(ctx context.Context, root string, options json.RawMessage, tell func(
 		}
 	}
 	run, err := gc.Begin(ctx, root, o)
+	if errors.Is(err, storage.ErrNoStorage) && req.Seen > 0 {
+		return nil, lostVolume(req.Seen)
+	}
 	if errors.Is(err, storage.ErrNoStorage) { // nothing was ever pushed
 		out := gcReply{Result: gc.Result{DryRun: o.DryRun, Problems: []gc.Problem{}}, Items: []string{}, Retention: kept}
 		out.Disk, err = roomOn(root)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -94,15 +95,19 @@ func (r *restoreResult) Text(w io.Writer) {
 	if r.configOnly {
 		fmt.Fprintf(w, "%s the configuration of snapshot %s of %s", verb, r.Snapshot, r.Time.Local().Format(time.DateTime))
 	} else {
-		fmt.Fprintf(w, "%s snapshot %s of %s: %d repositories, %d tags, %s in %d blobs", verb, r.Snapshot, r.Time.Local().Format(time.DateTime),
-			r.Repositories, r.Tags, ui.Bytes(r.Bytes), r.Blobs)
+		fmt.Fprintf(w, "%s snapshot %s of %s: %s, %s, %s in %s", verb, r.Snapshot, r.Time.Local().Format(time.DateTime),
+			count(r.Repositories, "repository"), count(r.Tags, "tag"), ui.Bytes(r.Bytes), count(int(r.Blobs), "blob"))
 	}
 	if !r.DryRun {
 		fmt.Fprintf(w, "; %s", since(time.Duration(r.DurationMS)*time.Millisecond))
 	}
 	fmt.Fprintln(w)
 	if len(r.Config) > 0 || r.configOnly {
-		fmt.Fprintf(w, "configuration: %d files written\n", len(r.Config))
+		does := "written"
+		if r.DryRun {
+			does = "would be written"
+		}
+		fmt.Fprintf(w, "configuration: %s %s\n", count(len(r.Config), "file"), does)
 	}
 	if r.MovedTo != "" {
 		fmt.Fprintf(w, "what was there and differed is in %s\n", r.MovedTo)
@@ -230,7 +235,8 @@ func (a *App) restoreConfig(ctx context.Context, d *deployment, from *opened, re
 	}
 	if a.dryRun {
 		for _, f := range files {
-			if !f.Mode.IsDir() {
+			path := l.Path(f.Path)
+			if have, err := os.Lstat(path); !f.Mode.IsDir() && (err != nil || !same(path, have, f)) {
 				res.Config = append(res.Config, f.Path)
 			}
 		}
@@ -256,7 +262,9 @@ func (a *App) restoreConfig(ctx context.Context, d *deployment, from *opened, re
 	if len(res.Moved) > 0 {
 		res.MovedTo = l.Path(before)
 	}
-	res.next = "regctl up" + dirFlag(l.Dir)
+	if len(res.Config) > 0 || d == nil {
+		res.next = "regctl up" + dirFlag(l.Dir)
+	}
 	return a.open()
 }
 
@@ -284,9 +292,38 @@ func (a *App) restoreData(ctx context.Context, d *deployment, o restoreOptions, 
 	req := restoreRequest{Snapshot: from.snap.ID, Archive: from.archive, Repositories: o.repositories, Damaged: o.damaged}
 	p, at := from.on(at)
 	req.storeRequest = p.request(from.name, "restore")
-	if at.root == "" && !from.archive {
-		_ = from.store.DropDead(ctx) // a lock that stays is met by the job
+	stage := func(ctx context.Context) error { return a.restoreStage(ctx, at, o, req, res) }
+	if from.archive {
+		err = stage(ctx)
+	} else {
+		err = from.reading(ctx, "restore", stage)
 	}
+	if err != nil {
+		return err
+	}
+	if at.root != "" {
+		return a.do(ctx, at, "restore swap", req, &res.Restored)
+	}
+	return a.whileStopped(ctx, at, func() error { return a.do(ctx, at, "restore swap", req, &res.Restored) })
+}
+
+// reading does something while nobody may remove what the backup needs.
+func (o *opened) reading(ctx context.Context, command string, f func(context.Context) error) error {
+	release, held, err := o.store.Reading(ctx, "regctl "+command)
+	if err != nil {
+		return err
+	}
+	defer release()
+	err = f(held)
+	if held.Err() != nil && ctx.Err() == nil { // somebody broke the lock
+		return context.Cause(held)
+	}
+	return err
+}
+
+// restoreStage prepares what is put in place afterwards, which needs the backup no
+// more.
+func (a *App) restoreStage(ctx context.Context, at site, o restoreOptions, req restoreRequest, res *restoreResult) error {
 	var look lookReply
 	if err := a.do(ctx, at, "restore look", req, &look); err != nil {
 		return err
@@ -300,13 +337,7 @@ func (a *App) restoreData(ctx context.Context, d *deployment, o restoreOptions, 
 			return err
 		}
 	}
-	if err := a.do(ctx, at, "restore stage", req, &res.Restored); err != nil {
-		return err
-	}
-	if at.root != "" {
-		return a.do(ctx, at, "restore swap", req, &res.Restored)
-	}
-	return a.whileStopped(ctx, at, func() error { return a.do(ctx, at, "restore swap", req, &res.Restored) })
+	return a.do(ctx, at, "restore stage", req, &res.Restored)
 }
 
 // restoreSite is where images are brought back to. A stack's volume is made if it
@@ -351,11 +382,17 @@ func (a *App) whileStopped(ctx context.Context, at site, f func() error) (err er
 	}
 	// A run that was killed here has left the registry stopped, though it ran.
 	stopped := at.d.Path(stoppedFile)
-	_, err = os.Stat(stopped)
-	ran := err == nil
 	c, ok := find(containers, compose.ServiceRegistry)
-	if !ok || !c.Running() && !ran {
+	if !ok {
+		err = os.Remove(stopped) // it is gone, and nobody waits for it
+	} else if !c.Running() {
+		_, err = os.Stat(stopped)
+	}
+	if !ok || errors.Is(err, fs.ErrNotExist) {
 		return f()
+	}
+	if err != nil {
+		return err
 	}
 	s := &start{app: a, d: at.d, engine: at.engine, containers: containers, opts: upOptions{timeout: 2 * time.Minute}}
 	if err := s.checkOwner(ctx); err != nil {

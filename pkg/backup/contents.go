@@ -73,9 +73,3 @@ func (s *Store) EachManifest(ctx context.Context, snap *Snapshot, match func(rep
 		return f(Manifest{name, e.tag, e.digest})
 	}})
 }
-
-// Reading keeps others from removing anything while the store is read, where it
-// can be written to; one that is only lent for reading has no prune either.
-func (s *Store) Reading(ctx context.Context, command string) (release func(), _ context.Context, err error) {
-	return s.readLock(ctx, command)
-}

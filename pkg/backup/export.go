@@ -23,7 +23,7 @@ func (s *Store) Export(ctx context.Context, snap *Snapshot, file string, tell fu
 	if tell == nil {
 		tell = func(Progress) {}
 	}
-	release, ctx, err := s.readLock(ctx, "export")
+	release, ctx, err := s.Reading(ctx, "export")
 	if err != nil {
 		return 0, err
 	}

@@ -87,6 +87,11 @@ func Open(ctx context.Context, t Target, keys Keys) (*Store, error) {
 	return s, nil
 }
 
+// Imagined is a store that is not there yet, for a run that only looks.
+func Imagined(name string, keys Keys) *Store {
+	return &Store{Target: &memory{path: name, objects: map[string][]byte{}}, keys: keys, head: head{Format: Format, Encrypted: keys.CanSeal()}}
+}
+
 // Create opens a store, and makes one where there is none. A target that has
 // something else in it is refused.
 func Create(ctx context.Context, t Target, keys Keys) (*Store, error) {

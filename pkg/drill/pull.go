@@ -51,7 +51,7 @@ func Pull(ctx context.Context, c *Client, repositories iter.Seq2[Repository, err
 	if opts.Progress == nil {
 		opts.Progress = func(Progress) {}
 	}
-	p := &puller{c: c, opts: opts, blobs: map[storage.Digest]string{}, out: &Result{Unpullable: []Unpullable{}}}
+	p := &puller{c: c, opts: opts, blobs: map[storage.Digest]bool{}, out: &Result{Unpullable: []Unpullable{}}}
 	for repo, err := range repositories {
 		if err == nil {
 			err = p.repository(ctx, repo)
@@ -75,8 +75,8 @@ type puller struct {
 
 	mu    sync.Mutex
 	bytes int64
-	// blobs are those that were read, and what is wrong with them; empty: nothing.
-	blobs map[storage.Digest]string
+	// blobs are those that were read and are whole.
+	blobs map[storage.Digest]bool
 	told  time.Time // last
 }
 
@@ -213,12 +213,9 @@ func (p *puller) fetch(ctx context.Context, name string, s *content) error {
 	return p.each(len(need), func(i int) error {
 		b := need[i]
 		p.mu.Lock()
-		before, known := p.blobs[b.Digest]
+		came := p.blobs[b.Digest]
 		p.mu.Unlock()
-		if known && before != "" {
-			return p.note(fault{errors.New(before)}, func(wrong string) { s.blame(b.Digest, wrong) })
-		}
-		if known {
+		if came {
 			return p.note(p.c.has(ctx, name, b.Digest), func(wrong string) { s.blame(b.Digest, wrong) })
 		}
 		err := p.c.blob(ctx, name, b.Digest, b.Size, func(n int64) {
@@ -228,8 +225,9 @@ func (p *puller) fetch(ctx context.Context, name string, s *content) error {
 			p.tell()
 		})
 		return p.note(err, func(wrong string) {
-			p.blobs[b.Digest] = wrong
+			// One that failed may come from another repository.
 			if wrong == "" {
+				p.blobs[b.Digest] = true
 				p.out.Blobs++
 			}
 			s.blame(b.Digest, wrong)
