@@ -94,6 +94,12 @@ func auditArgs(c *cobra.Command, args []string) []string {
 			add("--" + f.Name)
 			return
 		}
+		if list, ok := f.Value.(pflag.SliceValue); ok { // it was given once for each
+			for _, value := range list.GetSlice() {
+				add("--" + f.Name + "=" + value)
+			}
+			return
+		}
 		add("--" + f.Name + "=" + f.Value.String())
 	})
 	return out

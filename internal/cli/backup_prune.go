@@ -37,7 +37,7 @@ func (r *pruneResult) Text(w io.Writer) {
 	if r.DryRun {
 		verb = "would remove"
 	}
-	fmt.Fprintf(w, "%s %s in %d blobs that no snapshot needs; %d stay\n", verb, ui.Bytes(r.Bytes), r.Removed, r.Kept)
+	fmt.Fprintf(w, "%s %s in %s that no snapshot needs; %d stay\n", verb, ui.Bytes(r.Bytes), count(int(r.Removed), "blob"), r.Kept)
 }
 
 func (a *App) runBackupPrune(ctx context.Context, f storeFlags) error {

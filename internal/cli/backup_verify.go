@@ -46,7 +46,7 @@ type verifyResult struct {
 }
 
 func (r *verifyResult) Text(w io.Writer) {
-	fmt.Fprintf(w, "%d snapshots, %s in %d blobs; read and compared %s in %d", r.Snapshots, ui.Bytes(r.Bytes), r.Blobs, ui.Bytes(r.ReadBytes), r.Read)
+	fmt.Fprintf(w, "%s, %s in %s; read and compared %s in %d", count(r.Snapshots, "snapshot"), ui.Bytes(r.Bytes), count(int(r.Blobs), "blob"), ui.Bytes(r.ReadBytes), r.Read)
 	if r.Unused > 0 {
 		fmt.Fprintf(w, "; %d that none needs (regctl backup prune)", r.Unused)
 	}

@@ -45,7 +45,10 @@ func (v *visit) scheduled(ctx context.Context) {
 type lastRun struct {
 	At     time.Time `json:"at"`
 	Result struct {
-		Checked  fsck.Checked `json:"checked"` // of fsck
+		Checked fsck.Checked `json:"checked"` // of fsck
+		Blobs   struct {
+			Total int `json:"total"`
+		} `json:"blobs"` // of gc and backup
 		Problems []struct {
 			ID     string `json:"id"`
 			Damage bool   `json:"damage"`
@@ -60,6 +63,19 @@ func readLast(l compose.Layout, kind string) *lastRun {
 		return nil
 	}
 	return &last
+}
+
+// damage tells whether the last work of a kind met damaged images.
+func (r *lastRun) damage(l compose.Layout, kind string) bool {
+	if kind == "fsck" { // what other slices found is still so
+		return len(fsck.ReadHistory(l.Path(fsckFile)).Problems) > 0
+	}
+	for _, p := range r.Result.Problems {
+		if p.Damage || kind == "backup" && (p.ID == backup.BlobCorrupt || p.ID == backup.BlobMissing) {
+			return true
+		}
+	}
+	return false
 }
 
 // chores are the kinds of work that are to be done from time to time, and how
@@ -82,13 +98,7 @@ func (v *visit) runs() {
 		r := doctor.Run{Kind: c.kind, Command: "regctl " + c.kind}
 		r.Every, r.Scheduled = v.every(c.kind, c.every)
 		if last := readLast(v.l, c.kind); last != nil {
-			r.Last = &last.At
-			for _, p := range last.Result.Problems {
-				r.Damage = r.Damage || p.Damage || c.kind == "backup" && (p.ID == backup.BlobCorrupt || p.ID == backup.BlobMissing)
-			}
-		}
-		if c.kind == "fsck" { // what other slices found is still so
-			r.Damage = len(fsck.ReadHistory(v.l.Path(fsckFile)).Problems) > 0
+			r.Last, r.Damage = &last.At, last.damage(v.l, c.kind)
 		}
 		v.facts.Runs = append(v.facts.Runs, r)
 	}
@@ -124,8 +134,14 @@ func (v *visit) every(kind string, otherwise time.Duration) (every time.Duration
 	}
 	for _, j := range s.Jobs {
 		if j.Name == kind {
-			next := j.When.Next(v.facts.Now)
-			return 2*j.When.Next(next).Sub(next) + 24*time.Hour, true
+			// An uneven schedule, such as Mondays and Tuesdays, has uneven gaps.
+			var longest time.Duration
+			at := j.When.Next(v.facts.Now)
+			for range 32 {
+				next := j.When.Next(at)
+				longest, at = max(longest, next.Sub(at)), next
+			}
+			return 2*longest + 24*time.Hour, true
 		}
 	}
 	return otherwise, false

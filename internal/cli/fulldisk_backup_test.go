@@ -54,7 +54,7 @@ ends 0 regctl backup --root "$small" --to "$store"
 ends 1 regctl backup --root "$large" --to "$store"
 says 'no space left on device'; says 'hint: regctl backup forget --prune'; errors
 ends 0 regctl backup verify --data --from "$store"
-says '1 snapshots'
+says '1 snapshot,'
 
 # Not one byte more.
 dd if=/dev/zero of="$disk/fill" bs=4k 2>/dev/null

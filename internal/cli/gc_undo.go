@@ -35,7 +35,7 @@ func (r *undoResult) Text(w io.Writer) {
 	if r.DryRun {
 		verb = "would put back"
 	}
-	fmt.Fprintf(w, "%s what %s took: %d items, %s in blobs\n", verb, r.Run, r.Items, ui.Bytes(r.Bytes))
+	fmt.Fprintf(w, "%s what %s took: %s, %s in blobs\n", verb, r.Run, count(r.Items, "item"), ui.Bytes(r.Bytes))
 	printProblems(w, r.Problems)
 }
 

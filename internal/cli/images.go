@@ -43,7 +43,7 @@ func archivedImages(file io.Reader) ([]string, error) {
 		plain = z
 	}
 	t := tar.NewReader(plain)
-	var names []string
+	names := []string{}
 	found := false
 	for {
 		h, err := t.Next()

@@ -40,7 +40,11 @@ func (r *imagesLoaded) Text(w io.Writer) {
 	if r.DryRun {
 		verb = "would load"
 	}
-	fmt.Fprintf(w, "%s %s\n", verb, strings.Join(r.Images, " and "))
+	what := strings.Join(r.Images, " and ")
+	if what == "" {
+		what = "images without a name"
+	}
+	fmt.Fprintf(w, "%s %s\n", verb, what)
 	for _, ref := range r.Missing {
 		fmt.Fprintf(w, "! %s, which regctl.yaml names, is still missing\n", ref)
 	}

@@ -69,8 +69,10 @@ func (a *App) runRemoval(ctx context.Context, root, command string, what removal
 	if err != nil {
 		return err
 	}
-	if stay := len(what.Tags) - res.Tags.Deleted; stay > 0 && res.Damaged() {
-		a.ui.Warn("%d of %d tags stay, since there is damage in their repository", stay, len(what.Tags))
+	for _, t := range what.Tags {
+		if slices.ContainsFunc(res.Problems, func(p gc.Problem) bool { return p.Damage && p.Repository == t.Repository }) {
+			a.ui.Warn("%s:%s stays, since there is damage in its repository", t.Repository, t.Tag)
+		}
 	}
 	if err := a.ui.Result(res); err != nil {
 		return err

@@ -84,7 +84,7 @@ type statusResult struct {
 	URL         string            `json:"url" doc:"front door"`
 	State       string            `json:"state" doc:"up, degraded, down or unknown"`
 	Answers     bool              `json:"answers" doc:"GET /v2/ answers 401 through the front door"`
-	Services    []serviceStatus   `json:"services" doc:"registry and nginx"`
+	Services    []serviceStatus   `json:"services" doc:"registry, auth and nginx"`
 	Certificate certificateStatus `json:"certificate" doc:"of the front door"`
 	Users       int               `json:"users" doc:"how many may log in"`
 	Storage     *storageStatus    `json:"storage" doc:"of the images; null when nothing of it is known"`
@@ -206,7 +206,7 @@ func (r statusResult) Text(w io.Writer) {
 			if !s.live {
 				size += ", counted " + s.Counted.Local().Format("2006-01-02 15:04")
 			}
-			rows = append(rows, []string{"images", fmt.Sprintf("%d repositories, %d tags", *s.Repositories, *s.Tags), size})
+			rows = append(rows, []string{"images", count(*s.Repositories, "repository") + ", " + count(*s.Tags, "tag"), size})
 		}
 		rows = append(rows, []string{"disk", ui.Bytes(s.DiskFree) + " free", "of " + ui.Bytes(s.DiskTotal)})
 	}

@@ -54,6 +54,9 @@ func (a *App) status(ctx context.Context) (*statusResult, error) {
 	for kind, at := range map[string]**time.Time{"gc": &r.LastGC, "fsck": &r.LastFsck, "backup": &r.LastBackup} {
 		if last := readLast(d.Layout, kind); last != nil {
 			*at = &last.At
+			if last.damage(d.Layout, kind) {
+				r.problem("the last %s met damaged images; regctl fsck names them", kind)
+			}
 		}
 	}
 	r.drill(d)

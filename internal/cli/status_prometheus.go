@@ -32,8 +32,9 @@ func (a *App) runStatusMetrics(ctx context.Context, file string) error {
 		text, err := a.registryMetrics(ctx, d)
 		if err != nil { // up has not been called since it was switched on, say
 			a.ui.Warn("the registry's own metrics are left out: %v", err)
+		} else {
+			writeRegistryMetrics(&b, text, r.Project)
 		}
-		writeRegistryMetrics(&b, text, r.Project)
 	}
 	if file == "" || a.dryRun {
 		_, err := io.WriteString(a.Out, b.String())
