@@ -19,7 +19,7 @@ func TestBackup(t *testing.T) {
 	for _, r := range []struct{ name, image, other string }{{"registry 3", imageRegistry3, imageRegistry2}, {"registry 2", imageRegistry2, imageRegistry3}} {
 		t.Run(r.name, func(t *testing.T) {
 			t.Parallel()
-			testBackup(t, newFront(t, options{registry: r.image}, backupRules), r.other)
+			testBackup(t, newFront(t, options{registry: r.image, env: []string{pathWith(ownCrontab(t))}}, backupRules), r.other)
 		})
 	}
 }

@@ -165,12 +165,11 @@ func (p *patient) treat(t *testing.T, r round) {
 // crontab of the test's own is to have its schedule.
 func newPatient(t *testing.T, o options) *patient {
 	t.Helper()
-	p := &patient{bin: t.TempDir()}
+	p := &patient{bin: ownCrontab(t)}
 	o.project = newProject()
 	o.nginx = "regctl.local/" + o.project + ":1.0.0"
 	tool(t, "docker", "tag", imageNginx, o.nginx)
 	removeImage(t, o.nginx)
-	writeFile(t, filepath.Join(p.bin, "crontab"), crontab, 0o755)
 	tool(t, "cp", "/bin/sleep", filepath.Join(p.bin, "crond"))
 	crond := exec.Command(filepath.Join(p.bin, "crond"), "3600") // as long as the test
 	if err := crond.Start(); err != nil {
@@ -180,10 +179,21 @@ func newPatient(t *testing.T, o options) *patient {
 		_ = crond.Process.Kill()
 		_ = crond.Wait()
 	})
-	o.env = []string{"PATH=" + p.bin + ":" + os.Getenv("PATH")}
+	o.env = []string{pathWith(p.bin)}
 	p.deployment = planned(t, o)
 	return p
 }
+
+// ownCrontab is a directory for PATH with a crontab command that has a table of its
+// own: what a test schedules must not come to the table of the machine.
+func ownCrontab(t *testing.T) (bin string) {
+	t.Helper()
+	bin = t.TempDir()
+	writeFile(t, filepath.Join(bin, "crontab"), crontab, 0o755)
+	return bin
+}
+
+func pathWith(bin string) string { return "PATH=" + bin + ":" + os.Getenv("PATH") }
 
 const crontab = `#!/bin/sh
 table=${0%/*}/table

@@ -124,7 +124,7 @@ case "$*" in
 esac
 `, 0o755)
 	note := func(name string) bool { _, err := os.Lstat(filepath.Join(dir, name)); return err == nil }
-	d.env = []string{"PATH=" + dir + ":" + os.Getenv("PATH")}
+	d.env = []string{pathWith(dir)}
 	p := d.start(t, "", "up")
 	eventually(t, 20*time.Second, "Compose is called", func() bool { return note("begun") })
 	p.signal(t, syscall.SIGKILL)
