@@ -200,6 +200,9 @@ func (a *App) openStore(ctx context.Context, d *deployment, f storeFlags) (*back
 	}
 	t, err := backup.OpenTarget(p.dest, p.access, false)
 	if err != nil {
+		if fi, statErr := os.Stat(p.dest); statErr == nil && fi.Mode().IsRegular() {
+			err = advice.With(err, "an exported file: regctl restore --from FILE and regctl backup drill --from FILE take it")
+		}
 		return nil, err
 	}
 	s, err := backup.Open(ctx, t, keys)
