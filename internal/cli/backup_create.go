@@ -204,8 +204,8 @@ func backupCreateJob(ctx context.Context, root string, options json.RawMessage, 
 	t, keys, err := req.target(!req.DryRun)
 	var s *backup.Store
 	switch {
-	case req.DryRun && errors.Is(err, fs.ErrNotExist):
-		s = backup.Imagined(req.Name, keys)
+	case req.DryRun && errors.Is(err, backup.ErrNoStore):
+		s, err = backup.Imagined(req.Name, keys), nil
 	case err != nil:
 		return nil, err
 	case req.DryRun:

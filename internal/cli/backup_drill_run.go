@@ -220,17 +220,23 @@ func (k *drillKept) carry(before *lastDrill) {
 		return
 	}
 	untold := before.Failed - len(before.Unpullable)
-	k.Unpullable = slices.Clone(k.Unpullable)
+	k.Unpullable, k.Problems = slices.Clone(k.Unpullable), slices.Clone(k.Problems)
+	again, still := map[storage.Digest]bool{}, map[storage.Digest]bool{}
 	for _, u := range before.Unpullable {
 		if k.Error == "" && slices.Contains(k.names, u.Repository) {
+			again[u.Cause] = true
 			continue
 		}
+		still[u.Cause] = true
 		k.Unpullable = append(k.Unpullable, u)
 		k.Failed++
 	}
 	k.Failed += untold
-	if len(before.Unpullable) == 0 && len(k.Problems) == 0 {
-		k.Problems = before.Problems
+	for _, p := range before.Problems {
+		told := slices.ContainsFunc(k.Problems, func(q backup.Problem) bool { return q.Digest == p.Digest })
+		if !told && (still[p.Digest] || !again[p.Digest]) {
+			k.Problems = append(k.Problems, p)
+		}
 	}
 }
 
@@ -240,12 +246,19 @@ func (k *lastDrill) madeGood(names []string) bool {
 	if k.Passed || k.Failed == 0 && len(k.Problems) == 0 {
 		return true
 	}
+	causes := map[storage.Digest]bool{}
 	for _, u := range k.Unpullable {
 		if !slices.Contains(names, u.Repository) {
 			return false
 		}
+		causes[u.Cause] = true
 	}
-	return k.Failed > 0 && k.Failed == len(k.Unpullable)
+	for _, p := range k.Problems { // nobody knows whose a blob is that nothing failed on
+		if !causes[p.Digest] {
+			return false
+		}
+	}
+	return k.Failed == len(k.Unpullable)
 }
 
 // lastDrill is what was kept of the last drill.

@@ -126,6 +126,83 @@ func TestPartOfADrill(t *testing.T) {
 	last("more than is kept")
 }
 
+// What failed on one repository is told through all that is drilled on others, and
+// through runs without a verdict, until a drill passes on everything.
+func TestFailureOfADrillStays(t *testing.T) {
+	type step struct {
+		partial  bool
+		failed   string // a repository
+		problem  string // a blob that could not be restored
+		err      error
+		tried    []string
+		tells    string // the repositories
+		problems int    // how many blobs are told
+	}
+	all := []string{"a", "b", "c"}
+	for name, steps := range map[string][]step{
+		"a part fails elsewhere, then passes": {
+			{failed: "a", tried: all, tells: "a"},
+			{partial: true, failed: "b", tried: []string{"b"}, tells: "b a"},
+			{partial: true, tried: []string{"b"}, tells: "b a"},
+			{tried: all},
+		},
+		"no room, then a part passes": {
+			{failed: "a", tried: all, tells: "a"},
+			{err: backup.ErrSpace, tells: "a"},
+			{partial: true, tried: []string{"b"}, tells: "a"},
+			{partial: true, tried: []string{"a"}},
+		},
+		"no room, then all passes": {
+			{failed: "a", tried: all, tells: "a"},
+			{err: backup.ErrSpace, tells: "a"},
+			{tried: all},
+		},
+		"a blob that none of what is pulled needs": {
+			{problem: "x", tried: all, problems: 1},
+			{partial: true, failed: "b", tried: []string{"b"}, tells: "b", problems: 1},
+			{partial: true, tried: []string{"b"}, tells: "b", problems: 1},
+			{tried: all},
+		},
+		"the blob comes again": {
+			{failed: "a", problem: "a", tried: all, tells: "a", problems: 1},
+			{partial: true, failed: "b", problem: "b", tried: []string{"b"}, tells: "b a", problems: 2},
+			{partial: true, failed: "c", tried: []string{"a", "c"}, tells: "c b", problems: 1},
+			{partial: true, tried: []string{"b", "c"}},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			mustRun(t, "init", dir, "--domain", "localhost", "--https-port", "1")
+			app, _, errs := inProcess()
+			app.ui = ui.UI{Err: errs}
+			d := &deployment{Layout: compose.Layout{Dir: dir}, cfg: config.New("p", "localhost", config.ModeSelfSigned)}
+			for i, s := range steps {
+				res := &drillResult{Image: d.cfg.Registry.Image, Partial: s.partial, names: s.tried, Passed: s.failed+s.problem == "" && s.err == nil}
+				if s.failed != "" {
+					res.Failed, res.Unpullable = 1, []drill.Unpullable{{Repository: s.failed, Cause: storage.SHA256.Of([]byte(s.failed))}}
+				}
+				if s.problem != "" {
+					res.Problems = []backup.Problem{{ID: backup.ObjectMissing, Digest: storage.SHA256.Of([]byte(s.problem))}}
+				}
+				app.rememberDrill(t.Context(), site{d: d}, res, s.err)
+				last := readDrill(d.Layout)
+				var tells []string
+				for _, u := range last.Unpullable {
+					tells = append(tells, u.Repository)
+				}
+				if got := strings.Join(tells, " "); got != s.tells || last.Failed != len(tells) || len(last.Problems) != s.problems {
+					t.Errorf("step %d tells of %q (%d), %d problems; want %q, %d", i, got, last.Failed, len(last.Problems), s.tells, s.problems)
+				}
+				var told statusResult
+				told.drill(d)
+				if well := s.tells == "" && s.problems == 0; well != (len(told.Problems) == 0) {
+					t.Errorf("step %d: status tells %q", i, told.Problems)
+				}
+			}
+		})
+	}
+}
+
 func TestRoomForDrill(t *testing.T) {
 	if err := roomForDrill(t.TempDir(), 1); err != nil {
 		t.Error(err)

@@ -70,6 +70,16 @@ func TestDoctorKnowsOfChores(t *testing.T) {
 		t.Errorf("%+v", d)
 	}
 
+	// The longest gap counts, from Tuesday to Monday: on a Monday the next is short.
+	write("regctl.yaml", string(config)+"schedule: {gc: '10 4 * * 1,2'}\n")
+	for now.Weekday() != time.Sunday {
+		now = now.Add(day)
+	}
+	if r := run(look(), "gc"); !r.Scheduled || r.Every != 2*6*day+day {
+		t.Errorf("%+v", r)
+	}
+	write("regctl.yaml", string(config)+"backup: {target: /srv/backup}\nschedule: {backup: 10 4 * * *, drill: 10 5 1 * *}\n")
+
 	write(".regctl/last-drill.json", `{"at":"2026-06-02T05:10:00Z","result":{"snapshot":"S","passed":false,"failed":2,
 		"unpullable":[{"repository":"a","tag":"v1","digest":"","cause":"","message":"is not there"}],
 		"problems":[{"id":"x"}],"error":"","last_passed":"2026-05-01T05:10:00Z"}}`)

@@ -86,7 +86,7 @@ func (v *visit) config() {
 		v.facts.NoConfig = "there is no " + compose.ConfigFile + " in " + v.l.Dir
 		return
 	case err != nil:
-		v.facts.ConfigFaults = []string{err.Error()}
+		v.facts.ConfigError = err.Error()
 		return
 	}
 	v.d = &deployment{Layout: v.l, cfg: cfg}

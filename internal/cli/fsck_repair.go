@@ -27,7 +27,7 @@ func fsckRepairJob(ctx context.Context, root string, options json.RawMessage, te
 	if err := json.Unmarshal(options, &req); err != nil {
 		return nil, err
 	}
-	sources, done, err := openSources(ctx, req.From)
+	sources, done, err := openSources(ctx, req.From, req.DryRun)
 	if err != nil {
 		return nil, err
 	}
@@ -50,7 +50,7 @@ func (a *App) runFsckRepair(ctx context.Context, o fsckOptions, req fsckRequest)
 	if err != nil {
 		return err
 	}
-	sources, closeSources, err := openSources(ctx, from)
+	sources, closeSources, err := openSources(ctx, from, a.dryRun)
 	if err != nil {
 		return err
 	}

@@ -65,8 +65,9 @@ func isBackup(from string) bool {
 	return err == nil && (fi.Mode().IsRegular() || backup.HasStore(from))
 }
 
-// openSources opens them.
-func openSources(ctx context.Context, from []fsckSource) (out []fsck.Source, done func(), err error) {
+// openSources opens them. Until they are done with nobody removes what backups hold,
+// except in a dry run, which writes no lock.
+func openSources(ctx context.Context, from []fsckSource, dry bool) (out []fsck.Source, done func(), err error) {
 	var closers []io.Closer
 	done = func() {
 		for _, c := range closers {
@@ -80,7 +81,7 @@ func openSources(ctx context.Context, from []fsckSource) (out []fsck.Source, don
 		case isBackup(f.Dest) && statErr == nil && fi.Mode().IsRegular():
 			s, c, err = openArchiveSource(ctx, f)
 		case isBackup(f.Dest):
-			s, c, err = openStoreSource(ctx, f)
+			s, c, err = openStoreSource(ctx, f, dry)
 		case strings.Contains(f.Dest, "://"):
 			if s, err = fsck.OpenRegistry(f.Dest); err != nil {
 				err = usagef("--from: %w", err)
@@ -105,7 +106,18 @@ func openSources(ctx context.Context, from []fsckSource) (out []fsck.Source, don
 // storeSource is backups, encrypted or not, in a directory or in object storage.
 type storeSource struct{ store *backup.Store }
 
-func openStoreSource(ctx context.Context, f fsckSource) (fsck.Source, io.Closer, error) {
+// readStore is a store that is held while it is read.
+type readStore struct {
+	*backup.Store
+	release func()
+}
+
+func (s readStore) Close() error {
+	s.release()
+	return s.Store.Close()
+}
+
+func openStoreSource(ctx context.Context, f fsckSource, dry bool) (fsck.Source, io.Closer, error) {
 	keys, err := backup.NewKeys(nil, f.Identity)
 	if err != nil {
 		return nil, nil, err
@@ -118,10 +130,15 @@ func openStoreSource(ctx context.Context, f fsckSource) (fsck.Source, io.Closer,
 	if err == nil {
 		err = s.CheckKeys(ctx)
 	}
+	release := func() {}
+	if err == nil && !dry {
+		// Should somebody break the lock, what goes then is not there, as anywhere.
+		release, _, err = s.Reading(ctx, "regctl fsck --repair")
+	}
 	if err != nil {
 		return nil, nil, errors.Join(err, t.Close())
 	}
-	return storeSource{s}, s, nil
+	return storeSource{s}, readStore{s, release}, nil
 }
 
 // Open is of [fsck.Source].

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"errors"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -102,6 +103,40 @@ func TestFsckRepairFromBackups(t *testing.T) {
 					t.Errorf("in the state directory: %q", left)
 				}
 			})
+		}
+	}
+}
+
+// What a repair reads nobody prunes meanwhile; a dry run holds nobody up.
+func TestFsckHoldsBackups(t *testing.T) {
+	tree, _ := damagedTree(t)
+	dest := t.TempDir()
+	makeBackup(t, tree.Dir, dest, nil, backup.Access{})
+	prune := func() error {
+		target, err := backup.OpenTarget(dest, backup.Access{}, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := backup.Open(t.Context(), target, backup.Keys{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		_, err = s.Prune(t.Context(), backup.PruneOptions{Command: "test"})
+		return err
+	}
+	for _, dry := range []bool{false, true} {
+		_, done, err := openSources(t.Context(), []fsckSource{{Dest: dest}}, dry)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var busy *backup.BusyError
+		if err := prune(); dry && err != nil || !dry && (!errors.As(err, &busy) || busy.Holder.Command != "regctl fsck --repair") {
+			t.Errorf("dry run %v: %v", dry, err)
+		}
+		done()
+		if err := prune(); err != nil {
+			t.Errorf("afterwards: %v", err)
 		}
 	}
 }

@@ -3,9 +3,14 @@ package cli
 import (
 	"encoding/json"
 	"errors"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/regctl/regctl/pkg/advice"
+	"github.com/regctl/regctl/pkg/compose"
 	"github.com/regctl/regctl/pkg/gc"
 	"github.com/regctl/regctl/pkg/retention"
 )
@@ -30,6 +35,44 @@ func TestCollectionOfNothing(t *testing.T) {
 		if out, err := gcPurgeJob(t.Context(), t.TempDir(), options, func(progress) {}); err != nil {
 			t.Errorf("gc purge: %+v, %v", out, err)
 		}
+	}
+}
+
+// A volume that was lost is told, not taken for one to which nothing was pushed.
+func TestCollectionOfALostVolume(t *testing.T) {
+	for _, dry := range []bool{false, true} {
+		_, err := collectJob(t, t.TempDir(), gcRequest{Seen: 7, DryRun: dry, Recover: !dry, KeepTrash: time.Hour, Command: "gc"})
+		if err == nil || !strings.Contains(err.Error(), "regctl has seen 7 blobs there") || !strings.Contains(advice.Of(err), "regctl restore") {
+			t.Errorf("dry run %v: %v", dry, err)
+		}
+	}
+}
+
+// Each work on a volume counts for what was seen there; one on a directory does not.
+func TestSeen(t *testing.T) {
+	dir := t.TempDir()
+	mustRun(t, "init", dir, "--domain", "localhost", "--https-port", "1")
+	at := site{d: &deployment{Layout: compose.Layout{Dir: dir}}}
+	for _, step := range []struct {
+		kind, result string
+		want         int
+	}{
+		{"drill", `{"blobs":{"total":99}}`, 0},
+		{"gc", `{"blobs":{"total":5}}`, 5},
+		{"backup", `{"blobs":{"total":7}}`, 7},
+		{"fsck", `{"checked":{"blobs":6}}`, 7},
+		{"fsck", `{"checked":{"blobs":8}}`, 8},
+	} {
+		text := `{"at":"2026-06-01T00:00:00Z","result":` + step.result + `}`
+		if err := os.WriteFile(filepath.Join(dir, lastFile(step.kind)), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got := seenOn(at); got != step.want {
+			t.Errorf("after %s %s: %d, want %d", step.kind, step.result, got, step.want)
+		}
+	}
+	if got := seenOn(site{root: dir}); got >= 0 {
+		t.Errorf("of a directory: %d", got)
 	}
 }
 

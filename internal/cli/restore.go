@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -119,59 +117,6 @@ func (r *restoreResult) Text(w io.Writer) {
 	if r.next != "" {
 		fmt.Fprintf(w, "next: %s\n", r.next)
 	}
-}
-
-// opened is a backup that something is brought back from.
-type opened struct {
-	depot
-	name    string
-	archive bool
-	store   *backup.Store
-	snap    *backup.Snapshot
-}
-
-// openBackup opens the backups, or the exported file, on this host.
-func (a *App) openBackup(ctx context.Context, d *deployment, f storeFlags, name string) (*opened, error) {
-	p, err := a.depot(d, f)
-	if err != nil {
-		return nil, err
-	}
-	o := &opened{depot: p, name: p.dest}
-	keys, err := backup.NewKeys(nil, p.identity)
-	if err != nil {
-		return nil, err
-	}
-	if fi, err := os.Stat(p.dest); err == nil && fi.Mode().IsRegular() && backup.IsDirectory(p.dest) {
-		arc, err := backup.OpenArchive(ctx, p.dest, keys)
-		if err != nil {
-			return nil, err
-		}
-		o.archive, o.store = true, arc.Store
-	} else {
-		t, err := backup.OpenTarget(p.dest, p.access, false)
-		if err != nil {
-			return nil, err
-		}
-		if o.store, err = backup.Open(ctx, t, keys); err != nil {
-			return nil, errors.Join(err, t.Close())
-		}
-	}
-	if o.snap, err = o.store.Snapshot(ctx, name); err != nil {
-		return nil, errors.Join(err, o.store.Close())
-	}
-	return o, nil
-}
-
-// on is depot.on, of an exported file too: its directory is what is mounted.
-func (o *opened) on(at site) (depot, site) {
-	p := o.depot
-	if at.root != "" || !o.archive {
-		return p.on(at)
-	}
-	p.dest = filepath.Dir(p.dest)
-	p, at = p.on(at)
-	p.dest += "/" + filepath.Base(o.dest)
-	return p, at
 }
 
 func (a *App) runRestore(ctx context.Context, o restoreOptions, name string) error {
@@ -307,20 +252,6 @@ func (a *App) restoreData(ctx context.Context, d *deployment, o restoreOptions, 
 	return a.whileStopped(ctx, at, func() error { return a.do(ctx, at, "restore swap", req, &res.Restored) })
 }
 
-// reading does something while nobody may remove what the backup needs.
-func (o *opened) reading(ctx context.Context, command string, f func(context.Context) error) error {
-	release, held, err := o.store.Reading(ctx, "regctl "+command)
-	if err != nil {
-		return err
-	}
-	defer release()
-	err = f(held)
-	if held.Err() != nil && ctx.Err() == nil { // somebody broke the lock
-		return context.Cause(held)
-	}
-	return err
-}
-
 // restoreStage prepares what is put in place afterwards, which needs the backup no
 // more.
 func (a *App) restoreStage(ctx context.Context, at site, o restoreOptions, req restoreRequest, res *restoreResult) error {
@@ -338,85 +269,4 @@ func (a *App) restoreStage(ctx context.Context, at site, o restoreOptions, req r
 		}
 	}
 	return a.do(ctx, at, "restore stage", req, &res.Restored)
-}
-
-// restoreSite is where images are brought back to. A stack's volume is made if it
-// is not there yet, and the image of the registry pulled, in which the work is done.
-func (a *App) restoreSite(ctx context.Context, d *deployment, root string) (site, func(), error) {
-	if root != "" {
-		root, err := filepath.Abs(root)
-		return site{root: root}, func() {}, err
-	}
-	held, err := lockDeployment(ctx, d.Layout, "restore")
-	if err != nil {
-		return site{}, nil, err
-	}
-	at := site{d: d}
-	if at.engine, err = a.Connect(ctx); err != nil {
-		return site{}, nil, errors.Join(err, held.Release())
-	}
-	done := func() { at.engine.Close(); _ = held.Release() }
-	err = a.haveImage(ctx, at.engine, d.cfg.Registry.Image)
-	var there bool
-	if err == nil {
-		there, err = at.engine.VolumeExists(ctx, d.cfg.Project+"_"+registryVolume)
-	}
-	if err == nil && !there {
-		err = at.engine.MakeVolume(ctx, d.cfg.Project, registryVolume)
-	}
-	if err != nil {
-		done()
-		return site{}, nil, err
-	}
-	return at, done, nil
-}
-
-// stoppedFile is there while a restore has the registry stopped.
-const stoppedFile = compose.StateDir + "/stopped"
-
-// whileStopped stops the registry, if it runs, for as long as f takes.
-func (a *App) whileStopped(ctx context.Context, at site, f func() error) (err error) {
-	containers, err := at.engine.Containers(ctx, at.d.cfg.Project)
-	if err != nil {
-		return err
-	}
-	// A run that was killed here has left the registry stopped, though it ran.
-	stopped := at.d.Path(stoppedFile)
-	c, ok := find(containers, compose.ServiceRegistry)
-	if !ok {
-		err = os.Remove(stopped) // it is gone, and nobody waits for it
-	} else if !c.Running() {
-		_, err = os.Stat(stopped)
-	}
-	if !ok || errors.Is(err, fs.ErrNotExist) {
-		return f()
-	}
-	if err != nil {
-		return err
-	}
-	s := &start{app: a, d: at.d, engine: at.engine, containers: containers, opts: upOptions{timeout: 2 * time.Minute}}
-	if err := s.checkOwner(ctx); err != nil {
-		return err
-	}
-	runner, err := compose.FindCompose(ctx, at.d.Layout, at.d.cfg.Project)
-	if err != nil {
-		return err
-	}
-	if err := durable.WriteFile(stopped, nil, 0o600); err != nil {
-		return err
-	}
-	a.ui.Step("stopping the registry; waiting up to %s for transfers to end", at.d.cfg.StopGrace)
-	defer func() {
-		// Also after a failure or an interruption: it ran, so it is to run.
-		up := context.WithoutCancel(ctx)
-		started := runner.Change(up, a.composeOutput(), "start", compose.ServiceRegistry)
-		if started == nil {
-			started = errors.Join(os.Remove(stopped), s.wait(ctx))
-		}
-		err = errors.Join(err, started)
-	}()
-	if err := runner.Change(ctx, a.composeOutput(), "stop", compose.ServiceRegistry); err != nil {
-		return err
-	}
-	return f()
 }

@@ -276,6 +276,10 @@ func readUpState(l compose.Layout) (s upState) {
 }
 
 func (s *start) saveState() error {
+	// The registry runs: no restore that was killed is to start it any more.
+	if err := os.Remove(s.d.Path(stoppedFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
 	return writeJSON(s.d.Layout, upStateFile, s.want)
 }
 

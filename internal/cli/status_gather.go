@@ -51,11 +51,14 @@ func (a *App) status(ctx context.Context) (*statusResult, error) {
 		r.problem("there is no user; regctl user add NAME")
 	}
 	r.Users = len(list)
-	for kind, at := range map[string]**time.Time{"gc": &r.LastGC, "fsck": &r.LastFsck, "backup": &r.LastBackup} {
-		if last := readLast(d.Layout, kind); last != nil {
-			*at = &last.At
-			if last.damage(d.Layout, kind) {
-				r.problem("the last %s met damaged images; regctl fsck names them", kind)
+	for _, c := range []struct {
+		kind string
+		at   **time.Time
+	}{{"gc", &r.LastGC}, {"backup", &r.LastBackup}, {"fsck", &r.LastFsck}} {
+		if last := readLast(d.Layout, c.kind); last != nil {
+			*c.at = &last.At
+			if last.damage(d.Layout, c.kind) {
+				r.problem("the last %s met damaged images; regctl fsck names them", c.kind)
 			}
 		}
 	}

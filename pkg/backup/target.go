@@ -73,7 +73,11 @@ func OpenTarget(dest string, a Access, create bool) (Target, error) {
 	case dest == "":
 		return nil, fmt.Errorf("%w: it is empty", ErrTarget)
 	case !ok:
-		return OpenDir(dest, create)
+		d, err := OpenDir(dest, create)
+		if err != nil {
+			return nil, err // not a *Dir that is nil
+		}
+		return d, nil
 	case scheme == "s3":
 		return openS3(rest, a)
 	default:

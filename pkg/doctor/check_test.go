@@ -132,6 +132,7 @@ var ways = []broken{
 	{"RC002", "line 3: domain: is empty", func(_ *testing.T, f *Facts) {
 		*f = Facts{Now: now, ConfigFaults: []string{"line 3: domain: is empty"}}
 	}},
+	{"RC002", "cannot be read: permission denied", func(_ *testing.T, f *Facts) { *f = Facts{Now: now, ConfigError: "permission denied"} }},
 	{"RC003", "nothing listens", func(_ *testing.T, f *Facts) {
 		f.Engine = &Engine{Error: "nothing listens", Hint: "start it"}
 		f.Services, f.Images = nil, nil

@@ -16,13 +16,16 @@ func deploymentChecks() []Check {
 				}
 				return saw("%s", f.NoConfig)
 			}},
-		{ID: "RC002", Severity: Error, Title: "regctl.yaml is invalid",
+		{ID: "RC002", Severity: Error, Title: "regctl.yaml is invalid or cannot be read",
 			Why:  "nothing can be rendered or changed until it is put right; what runs goes on as it is",
 			Mend: "regctl config validate{dir}",
 			look: func(f *Facts) []sighting {
 				var out []sighting
 				for _, fault := range f.ConfigFaults {
 					out = append(out, sighting{seen: fault})
+				}
+				if f.ConfigError != "" {
+					out = append(out, sighting{seen: "it cannot be read: " + f.ConfigError, mend: "make regctl.yaml a file that you may read, or run regctl as who may"})
 				}
 				return out
 			}},

@@ -13,6 +13,7 @@ type Facts struct {
 
 	NoConfig     string   // why there is no regctl.yaml to go by
 	ConfigFaults []string // what is wrong with it
+	ConfigError  string   // why it cannot be read
 	Stack        *Stack   // nil: no valid regctl.yaml
 	ReadOnly     string   // why nothing can be written in the directory
 
