@@ -138,8 +138,9 @@ func (s *Store) verifyBlobs(ctx context.Context, need *blobSet, opts VerifyOptio
 		out.Problems = append(out.Problems, Problem{ID: id, Digest: d, Path: s.blobName(d), Message: message})
 	}
 	read := newBlobSet()
-	var spare storage.Digest // one that was not drawn
+	var spare storage.Digest // any of those that were not drawn
 	var spareSize int64
+	left := 0 // how many these are
 	for d, size := range need.all() {
 		out.Blobs++
 		out.Bytes += size
@@ -152,12 +153,14 @@ func (s *Store) verifyBlobs(ctx context.Context, need *blobSet, opts VerifyOptio
 		case rand.Float64() < opts.Data:
 			read.put(d, size)
 		default:
-			spare, spareSize = d, size
+			if left++; rand.IntN(left) == 0 {
+				spare, spareSize = d, size
+			}
 		}
 		present.remove(d)
 	}
 	out.Unused = int64(present.len())
-	if opts.Data > 0 && read.len() == 0 && spare != (storage.Digest{}) {
+	if opts.Data > 0 && read.len() == 0 && left > 0 {
 		read.put(spare, spareSize) // a part of few is one at least
 	}
 	var total int64

@@ -88,6 +88,30 @@ func TestWhatDoesNotCome(t *testing.T) {
 				return false
 			},
 			func(s *stock) []string { return []string{"team/copy:same: " + s.layer + ": the registry answers 404"} }},
+		"the first repository does not have it": {
+			func(s *stock, w http.ResponseWriter, r *http.Request) bool {
+				if ends(r, "team/app/blobs/"+s.layer) {
+					w.WriteHeader(http.StatusNotFound)
+					return true
+				}
+				return false
+			},
+			func(s *stock) []string { return []string{"team/app:v1: " + s.layer + ": the registry answers 404"} }},
+		"the first repository does not have it, and another's is damaged": {
+			func(s *stock, w http.ResponseWriter, r *http.Request) bool {
+				switch {
+				case ends(r, "team/app/blobs/"+s.layer):
+					w.WriteHeader(http.StatusNotFound)
+				case ends(r, "team/copy/blobs/"+s.layer):
+					fmt.Fprint(w, "other bytes")
+				default:
+					return false
+				}
+				return true
+			},
+			func(s *stock) []string {
+				return []string{"team/app:v1: " + s.layer + ": the registry answers 404", "team/copy:same: " + s.layer + ": " + errDigest.Error()}
+			}},
 		"a tag is missing": {
 			func(_ *stock, w http.ResponseWriter, r *http.Request) bool {
 				if ends(r, "/manifests/v1") {

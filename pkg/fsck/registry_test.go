@@ -11,8 +11,8 @@ import (
 	"github.com/regctl/regctl/pkg/storage"
 )
 
-// A registry of which nothing comes any more in the middle of a blob is given up,
-// so that the next source can be asked; one that is slow is not.
+// A registry of which nothing comes any more in the middle of a blob or manifest is
+// given up, so that the next source can be asked; one that is slow is not.
 func TestRegistryThatStalls(t *testing.T) {
 	t.Parallel()
 	stalled := make(chan struct{})
@@ -39,20 +39,22 @@ func TestRegistryThatStalls(t *testing.T) {
 		t.Fatal(err)
 	}
 	digest := storage.SHA256.Of([]byte("xxxxxxxx"))
-	read := func(repository string) ([]byte, error) {
-		r, err := source.Open(t.Context(), Want{Digest: digest, Repositories: []string{repository}})
+	read := func(repository string, manifest bool) ([]byte, error) {
+		r, err := source.Open(t.Context(), Want{Digest: digest, Manifest: manifest, Repositories: []string{repository}})
 		if err != nil {
 			return nil, err
 		}
 		defer r.Close()
 		return io.ReadAll(r)
 	}
-	source.stall = time.Second
-	if data, err := read("stalls"); err == nil || !strings.HasSuffix(err.Error(), ": nothing came for 1s") {
-		t.Errorf("%q, %v", data, err)
-	}
-	source.stall = time.Minute
-	if data, err := read("slow"); err != nil || string(data) != "xxxxxxxx" {
-		t.Errorf("%q, %v", data, err)
+	for _, manifest := range []bool{false, true} {
+		source.stall = time.Second
+		if data, err := read("stalls", manifest); err == nil || !strings.HasSuffix(err.Error(), ": nothing came for 1s") {
+			t.Errorf("manifest %v: %q, %v", manifest, data, err)
+		}
+		source.stall = time.Minute
+		if data, err := read("slow", manifest); err != nil || string(data) != "xxxxxxxx" {
+			t.Errorf("manifest %v: %q, %v", manifest, data, err)
+		}
 	}
 }
