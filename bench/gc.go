@@ -112,8 +112,9 @@ func (b *bench) temperatures() (cold []bool) {
 }
 
 // collectMillion runs the program itself, as from cron, on a large registry: what
-// nothing needs is looked for and nothing found young enough to stay. The run
-// finds the tree in the page cache, where it was just written. A tenth of it comes
+// nothing needs is looked for and nothing found young enough to stay. A dry run
+// comes before it: growing a large tree takes so long that the kernel forgets its
+// beginning, and that of a small one it would remember. A tenth of the tree comes
 // first, to tell whether the time grows with the tree alone.
 func (b *bench) collectMillion() ([]row, error) {
 	tenth, err := b.collectAlone(max(1, 200/int(b.scale)))
@@ -150,7 +151,11 @@ func (b *bench) collectAlone(repositories int) (out alone, err error) {
 	if err := caches(false); err != nil {
 		return out, err
 	}
-	cmd := exec.CommandContext(b.ctx, b.regctl, "gc", "--yes", "--json", "--quiet", "--root", dir, "--delete-untagged", "--untagged-older-than", "0s", "--grace", "0s")
+	args := []string{"gc", "--json", "--quiet", "--root", dir, "--delete-untagged", "--untagged-older-than", "0s", "--grace", "0s"}
+	if _, err := exec.CommandContext(b.ctx, b.regctl, append(args, "--dry-run")...).Output(); err != nil {
+		return out, fmt.Errorf("regctl gc --dry-run: %w", err)
+	}
+	cmd := exec.CommandContext(b.ctx, b.regctl, append(args, "--yes")...)
 	began := time.Now()
 	text, err := cmd.Output()
 	if err != nil {
