@@ -55,16 +55,18 @@ func (a *App) whileStopped(ctx context.Context, at site, f func() error) (err er
 	// A run that was killed here has left the registry stopped, though it ran.
 	stopped := at.d.Path(stoppedFile)
 	c, ok := find(containers, compose.ServiceRegistry)
-	if !ok {
-		err = os.Remove(stopped) // it is gone, and nobody waits for it
-	} else if !c.Running() {
-		_, err = os.Stat(stopped)
-	}
-	if !ok || errors.Is(err, fs.ErrNotExist) {
+	if !ok { // it is gone, and nobody waits for it
+		if err := os.Remove(stopped); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
 		return f()
 	}
-	if err != nil {
-		return err
+	if !c.Running() {
+		if _, err := os.Stat(stopped); errors.Is(err, fs.ErrNotExist) {
+			return f()
+		} else if err != nil {
+			return err
+		}
 	}
 	s := &start{app: a, d: at.d, engine: at.engine, containers: containers, opts: upOptions{timeout: 2 * time.Minute}}
 	if err := s.checkOwner(ctx); err != nil {

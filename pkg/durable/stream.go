@@ -37,8 +37,9 @@ func Stream(path string, mode fs.FileMode, write func(io.Writer) error) (size in
 			os.Remove(tmp)
 		}
 	}()
-	// Whoever holds it is alive.
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+	// Whoever holds it is alive. Where a file system has no locks nobody can tell, and
+	// dropDead removes nothing.
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); errors.Is(err, syscall.EWOULDBLOCK) {
 		return 0, fmt.Errorf("lock %s: %w", path, err)
 	}
 	if err := write(f); err != nil {
